@@ -68,7 +68,9 @@ def check(app: Sphinx, env) -> list[str]:
     for claim, found in places.items():
         docnames = [docname for docname, _ in found]
         if len(found) > 1:
-            log.warning("claim %s is settled %s times: %s", claim, len(found), ", ".join(docnames), location=docnames[1])
+            log.warning(
+                "claim %s is settled %s times: %s", claim, len(found), ", ".join(docnames), location=docnames[1]
+            )
         if claim not in listed:
             log.warning("claim %s is settled here, but no page lists it", claim, location=docnames[0])
     app.settled = places

@@ -20,7 +20,9 @@ def logits(value: torch.Tensor, name: str = "logits") -> None:
             raise ValueError(f"{name} must not hold {word}, got it at {bad.nonzero()[0].tolist()}")
     empty = (value == -math.inf).all(-1)
     if empty.any():
-        raise ValueError(f"{name} must leave a possible token in every row, got all -inf at {empty.nonzero()[:1].tolist()}")
+        raise ValueError(
+            f"{name} must leave a possible token in every row, got all -inf at {empty.nonzero()[:1].tolist()}"
+        )
 
 
 def count(value: int, name: str) -> None:

@@ -74,11 +74,14 @@ def settle(
 
 def spread(values: Mapping[str, float]) -> str:
     """The range of `values` (run -> number) and how many there are: '0.31 to 0.47 (5 runs)'."""
-    low, high = min(values.values()), max(values.values())
+    low, high = _short(min(values.values())), _short(max(values.values()))
     runs = "1 run" if len(values) == 1 else f"{len(values)} runs"
-    if f"{low:.3g}" == f"{high:.3g}":
-        return f"{low:.3g} ({runs})"
-    return f"{low:.3g} to {high:.3g} ({runs})"
+    return f"{low} ({runs})" if low == high else f"{low} to {high} ({runs})"
+
+
+def _short(value: float) -> str:
+    rounded = 0.0 if abs(value) < 1e-12 else value  # a rounding error of zero is zero
+    return f"{rounded:.3g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _numbers(claim: str, name: str, values: Mapping) -> dict[str, float]:
@@ -95,14 +98,14 @@ def _numbers(claim: str, name: str, values: Mapping) -> dict[str, float]:
 
 
 def _plain(record: dict[str, str]) -> str:
-    return (
-        "{claim} settled. {says}: {evidence}, all pass. Control, {control_says}: {control}, all fail."
-    ).format_map(record)
+    line = "{claim} settled. {says}: {evidence}, all pass. Control, {control_says}: {control}, all fail."
+    return line.format_map(record)
 
 
 def _line(record: dict[str, str]) -> str:
     shown = {name: html.escape(text) for name, text in record.items()}
-    return (
+    line = (
         '<div class="claim" id="{anchor}" data-record="{record}"><strong>{claim} settled.</strong> {says}: '
         "<b>{evidence}</b>, all pass. <em>Control</em>, {control_says}: <b>{control}</b>, all fail.</div>"
-    ).format_map(shown | {"record": html.escape(json.dumps(record))})
+    )
+    return line.format_map(shown | {"record": html.escape(json.dumps(record))})

@@ -8,7 +8,6 @@ the user's cache folder.
 import contextlib
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -59,7 +58,7 @@ def load():
         tokenizer = AutoTokenizer.from_pretrained(name)
         model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
     except (OSError, ValueError) as error:
-        raise ModelUnavailable(f"no language model could be loaded from {name!r}: {error}") from error
+        raise ModelUnavailable(f"no language model in {name!r} (see {OVERRIDE}): {error}") from error
     return model.eval().requires_grad_(False), tokenizer
 
 
@@ -88,14 +87,14 @@ def fetch() -> str:
 
 def next_logits(model, prompt: torch.Tensor) -> torch.Tensor:
     """Logits (B, V) of the token after each prompt; `prompt` is (B, L) token ids."""
-    _check_prompt(prompt)
+    _check_ids("prompt", prompt)
     with torch.inference_mode():
         return model(prompt, logits_to_keep=1).logits[:, -1]
 
 
 def surprisal(model, tokens: torch.Tensor) -> torch.Tensor:
     """-log p, in nats, of each token given those before it: (B, L) ids to (B, L-1)."""
-    _check_prompt(tokens)
+    _check_ids("tokens", tokens)
     rows = []
     with torch.inference_mode():
         for row in tokens:  # one at a time: the logits of a batch would fill the memory
@@ -109,29 +108,32 @@ def continue_prompts(
 ) -> Continuation:
     """Continue each prompt, (B, L) token ids, by `n_tokens` tokens.
 
-    `choose` takes logits (B, V) and gives the next ids (B,). Nothing ends a text early, so that
-    all rules are compared at one length.
+    `choose` takes logits (B, V) and gives the next ids (B,). The token that ends a text is ruled
+    out before it chooses, so that all rules are compared at one length; surprisal stays the model's own.
     """
     from transformers import StaticCache
 
-    _check_prompt(prompt)
+    _check_ids("prompt", prompt)
     checks.count(n_tokens, "n_tokens")
     # a cache of fixed size: one that grows copies itself at every token
     cache = StaticCache(config=model.config, max_cache_len=prompt.shape[1] + n_tokens)
+    end = torch.tensor(model.config.eos_token_id)
     tokens, surprisals, new = [], [], prompt
     with torch.inference_mode():
         for _ in tqdm(range(n_tokens), desc="tokens", leave=False):
             logits = model(new, past_key_values=cache, logits_to_keep=1).logits[:, -1]
-            chosen = choose(logits)
+            chosen = choose(logits.index_fill(-1, end, -torch.inf))
+            if chosen.shape != logits.shape[:1]:
+                raise ValueError(f"choose must give ids of shape {tuple(logits.shape[:1])}, got {tuple(chosen.shape)}")
             tokens.append(chosen)
             surprisals.append(torch.nn.functional.cross_entropy(logits, chosen, reduction="none"))
             new = chosen[:, None]
     return Continuation(torch.stack(tokens, 1), torch.stack(surprisals, 1))
 
 
-def _check_prompt(prompt: torch.Tensor) -> None:
-    if not isinstance(prompt, torch.Tensor) or prompt.dtype != torch.int64 or prompt.ndim != 2 or prompt.numel() == 0:
-        raise ValueError(f"prompt must be a non-empty (B, L) tensor of token ids, got {prompt!r}")
+def _check_ids(name: str, ids: torch.Tensor) -> None:
+    if not isinstance(ids, torch.Tensor) or ids.dtype != torch.int64 or ids.ndim != 2 or ids.numel() == 0:
+        raise ValueError(f"{name} must be a non-empty (B, L) int64 tensor of token ids, got {ids!r}")
 
 
 def _download(work: Path) -> Path:

@@ -1,0 +1,130 @@
+"""The strict build: it passes cold, warm and after a change, and every fault stops it and is named."""
+
+import re
+
+import nbformat
+import pytest
+from conftest import ROOT, SETTLE
+
+
+def evidence(book) -> str:
+    """The text of the evidence on the page of verdicts."""
+    return re.sub(r"<[^>]*>", "", re.search(r'<p class="evidence">.*?</p>', book.page("book/verdicts"), re.S)[0])
+
+
+def test_evidence_is_filled_in_cold_warm_and_after_one_notebook_changed(book):
+    book.notebook("other", "print('other ran')")
+    book.write("_toc.yml", (book.root / "_toc.yml").read_text() + "- file: notebooks/other\n")
+    for options in ((), ("--all",), ()):
+        code, said = book.build(*options)
+        assert code == 0, said
+        assert evidence(book) == "N1a x: 2 (1 run). Control, no x: 0 (1 run)."
+
+    book.notebook("other", "print('other ran again')")
+    code, said = book.build()
+    assert code == 0, said
+    assert "other ran again" in book.page("notebooks/other")
+    assert evidence(book) == "N1a x: 2 (1 run). Control, no x: 0 (1 run)."
+
+    book.notebook("small", SETTLE.replace('3": 2', '3": 5'))
+    code, said = book.build()
+    assert code == 0, said
+    assert evidence(book) == "N1a x: 5 (1 run). Control, no x: 0 (1 run)."
+
+
+def test_an_edited_module_runs_the_notebooks_again(book):
+    book.write("notebooks/lab/extra.py", "VALUE = 'before the edit'\n")
+    book.notebook("small", SETTLE, "from lab import extra\nprint(extra.VALUE)")
+    assert book.build()[0] == 0
+    assert "before the edit" in book.page("notebooks/small")
+    book.write("notebooks/lab/extra.py", "VALUE = 'after the edit'\n")
+    code, said = book.build()
+    assert code == 0, said
+    assert "after the edit" in book.page("notebooks/small")
+
+
+FAULTS = {
+    "a failing cell": (
+        lambda book: book.notebook("small", SETTLE, "1 / 0"),
+        ["notebooks/small", "cell 3 failed", "ZeroDivisionError"],
+    ),
+    "a stray warning": (
+        lambda book: book.notebook("small", SETTLE, "import warnings\nwarnings.warn('stray')"),
+        ["notebooks/small", "stderr was found"],
+    ),
+    "a broken link": (
+        lambda book: book.write("book/verdicts.md", "# Verdicts\n\n[x](nowhere.md)\n\n:::{evidence} N1a\n:::\n"),
+        ["book/verdicts.md", "nowhere.md"],
+    ),
+    "an unknown term": (
+        lambda book: book.write("book/verdicts.md", "# Verdicts\n\n{term}`nothing`\n\n:::{evidence} N1a\n:::\n"),
+        ["book/verdicts.md", "nothing"],
+    ),
+    "an unknown citation": (
+        lambda book: book.write("book/verdicts.md", "# Verdicts\n\n{cite:p}`nobody`\n\n:::{evidence} N1a\n:::\n"),
+        ["book/verdicts.md", "nobody"],
+    ),
+    "an unknown computed value": (
+        lambda book: book.write(
+            "book/verdicts.md",
+            "# Verdicts\n\n{glue:text}`/notebooks/small.ipynb::gone:.2f`\n\n:::{evidence} N1a\n:::\n",
+        ),
+        ["book/verdicts.md", "gone"],
+    ),
+    "a refuted claim": (
+        lambda book: book.notebook("small", SETTLE.replace('3": 2', '3": 0.5')),
+        ["notebooks/small", "cell 2 failed", "ClaimRefuted: N1a", "seed 3 gives 0.5"],
+    ),
+    "a control that passes": (
+        lambda book: book.notebook("small", SETTLE.replace('3": 0', '3": 7')),
+        ["notebooks/small", "cell 2 failed", "ControlPassed: N1a", "seed 3 gives 7"],
+    ),
+    "a statement that nothing settles": (
+        lambda book: book.notebook("small", "1 + 1"),
+        ["book/verdicts.md", "claim N1a is listed here, but no notebook settles it"],
+    ),
+    "a statement that is settled twice": (
+        lambda book: book.notebook("small", SETTLE, SETTLE),
+        ["notebooks/small", "claim N1a is settled 2 times"],
+    ),
+    "a statement that is settled but not listed": (
+        lambda book: book.notebook("small", SETTLE, SETTLE.replace("N1a", "N1b.weights")),
+        ["notebooks/small", "claim N1b.weights is settled here, but no page lists it"],
+    ),
+    "a statement that is listed twice": (
+        lambda book: book.write("book/verdicts.md", "# Verdicts\n\n:::{evidence} N1a N1a\n:::\n"),
+        ["book/verdicts.md", "claim N1a is listed 2 times"],
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_stops_the_build_and_is_named(book, fault):
+    plant, names = FAULTS[fault]
+    plant(book)
+    code, said = book.build()
+    assert code != 0
+    assert all(name in said for name in names), said
+
+
+CHAPTER_FAULTS = {
+    "the draw replaced by the argmax": (
+        "torch.multinomial(\n        logits.softmax(-1), 1, generator=generator\n    ).squeeze(-1)",
+        "logits.argmax(-1)",
+        "ControlPassed: N1a",
+    ),
+    "the noise taken out of Gumbel-max": ("temperature * gumbel", "0 * gumbel", "ClaimRefuted: N2a"),
+}
+
+
+@pytest.mark.parametrize("fault", CHAPTER_FAULTS)
+def test_a_fault_in_chapter_1_stops_the_build_and_names_the_claim(book, fault):
+    right, wrong, claim = CHAPTER_FAULTS[fault]
+    notebook = nbformat.read(ROOT / "notebooks" / "01_argmax_vs_multinomial.ipynb", as_version=4)
+    hits = [cell for cell in notebook.cells if right in cell.source]
+    assert len(hits) == 1
+    hits[0].source = hits[0].source.replace(right, wrong)
+    nbformat.write(notebook, book.root / "notebooks" / "small.ipynb")
+    code, said = book.build()
+    assert code != 0
+    assert claim in said, said

@@ -1,0 +1,114 @@
+"""The definitions of chapter 1 against exact probabilities, against Hugging Face, and on bad input."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from transformers import TopPLogitsWarper
+
+from lab.chapters import definitions
+
+chapter = definitions("01_argmax_vs_multinomial")
+RULES = {
+    "argmax": lambda logits, _: chapter.argmax(logits),
+    "multinomial": chapter.multinomial,
+    "inverse_cdf": chapter.inverse_cdf,
+    "gumbel_max": chapter.gumbel_max,
+    "nucleus": chapter.nucleus,
+}
+DRAWS = ["multinomial", "inverse_cdf", "gumbel_max"]
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def chi2(draws, probs):
+    """The p-value of draws (N,) against probs (V,); what has probability 0 must not occur."""
+    counts = draws.bincount(minlength=len(probs)).double()
+    assert counts[probs == 0].sum() == 0
+    possible = probs > 0
+    return stats.chisquare(counts[possible].numpy(), (len(draws) * probs[possible] / probs.sum()).numpy()).pvalue
+
+
+@pytest.mark.parametrize("name", DRAWS)
+@pytest.mark.parametrize("seed", range(5))
+def test_draws_follow_softmax(name, seed):
+    logits = 2 * torch.randn(12, generator=seeded(seed))
+    logits[seed] = -math.inf
+    draws = RULES[name](logits.expand(100_000, -1), seeded(seed + 1))
+    assert chi2(draws, logits.double().softmax(-1)) > 1e-6
+
+
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_gumbel_max_at_a_temperature(temperature):
+    logits = torch.randn(8, generator=seeded())
+    draws = chapter.gumbel_max(logits.expand(100_000, -1), seeded(1), temperature)
+    assert chi2(draws, (logits.double() / temperature).softmax(-1)) > 1e-6
+    assert chi2(draws, logits.double().softmax(-1)) < 1e-6
+
+
+def test_gumbel_max_becomes_the_argmax_as_the_temperature_falls():
+    logits = torch.randn(1000, 20, generator=seeded())
+    assert (chapter.gumbel_max(logits, seeded(1), 1e-6) == chapter.argmax(logits)).float().mean() > 0.99
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.95, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_nucleus_draws_follow_hugging_face(p, seed):
+    logits = 2 * torch.randn(12, generator=seeded(seed))
+    kept = TopPLogitsWarper(p)(None, logits[None].clone())[0]
+    draws = chapter.nucleus(logits.expand(50_000, -1), seeded(seed), p)
+    if (kept > -math.inf).sum() == 1:
+        assert (draws == kept.argmax()).all()
+    else:
+        assert chi2(draws, kept.double().softmax(-1)) > 1e-6
+
+
+rows = st.lists(st.floats(-20, 20, width=32), min_size=1, max_size=8)
+
+
+@settings(deadline=None)
+@given(row=rows, shift=st.floats(-5, 5, width=32), name=st.sampled_from(list(RULES)), seed=st.integers(0, 99))
+def test_every_rule_gives_a_possible_index_and_ignores_an_impossible_one(row, shift, name, seed):
+    logits = torch.tensor([[*row, -math.inf]]) + shift
+    index = RULES[name](logits, seeded(seed))
+    assert index.shape == (1,) and index.dtype == torch.int64
+    assert 0 <= index.item() < len(row)
+
+
+BAD_LOGITS = {
+    "NaN": torch.tensor([[0.0, math.nan]]),
+    "\\+inf": torch.tensor([[0.0, math.inf]]),
+    "all -inf": torch.tensor([[0.0, 1.0], [-math.inf, -math.inf]]),
+    r"shape \(1, 0\)": torch.empty(1, 0),
+    r"shape \(\)": torch.tensor(0.0),
+    "floating-point": torch.tensor([[0, 1]]),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("says", BAD_LOGITS)
+def test_refuses_bad_logits(name, says):
+    with pytest.raises(ValueError, match=f"logits.*{says}"):
+        RULES[name](BAD_LOGITS[says], seeded())
+
+
+@pytest.mark.parametrize("temperature", [0, -1.0, math.nan, math.inf, "1"])
+def test_refuses_a_bad_temperature(temperature):
+    with pytest.raises(ValueError, match=f"temperature.*{temperature!r}"):
+        chapter.gumbel_max(torch.zeros(1, 2), seeded(), temperature)
+
+
+@pytest.mark.parametrize("p", [0, -0.1, 1.01, math.nan, None])
+def test_refuses_a_bad_p(p):
+    with pytest.raises(ValueError, match=f"p must.*{p!r}"):
+        chapter.nucleus(torch.zeros(1, 2), seeded(), p)
+
+
+def test_unknown_chapters_are_refused():
+    with pytest.raises(ValueError, match="chapter.*'99_none'"):
+        definitions("99_none")

@@ -1,0 +1,104 @@
+"""Rules that every notebook and page keeps: no stored outputs, no typed results, short cells."""
+
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PAGES = sorted((ROOT / "book").glob("*.md"))
+
+# A result looks like 0.31, 1.5e-3 or 40 %. What stands in maths, code, links, targets of links,
+# attributes, roles (glue, citations, terms) and directive options is not prose.
+RESULT = re.compile(r"\d\.\d|\d\s?%")
+NOT_PROSE = re.compile(
+    r"```.*?```|\$\$.*?\$\$|\{[a-z:]+\}`[^`]*`|`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<?https?://\S+|^:[a-z]+:.*?$", re.S | re.M
+)
+
+
+def typed_results(markdown: str) -> list[str]:
+    """Paragraphs that state a result as a typed number: not computed, and not reported with its source."""
+    found = []
+    for paragraph in re.split(r"\n\s*\n", markdown):
+        reported = re.search(r"\breport", paragraph) and "{cite" in paragraph
+        if RESULT.search(NOT_PROSE.sub(" ", paragraph)) and not reported:
+            found.append(paragraph)
+    return found
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        "Take `[0.2, 0.5, 0.3]` and $p = 0.95$, or $$x = 0.5$$",
+        "It is {glue:text}`/notebooks/01_x.ipynb::key:.2f` % of them, as [here](https://x.org/2.0) says.",
+        "Holtzman et al. report 73.66 % of repetition {cite:p}`holtzman2020`.",
+        "Python 3, 64 tokens, 2020, and the first of 20 texts.",
+        "```{code}\nx = 0.5\n```",
+    ],
+)
+def test_the_rule_lets_pass(fine):
+    assert not typed_results(fine)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "The accuracy is 0.61.",
+        "It is right 40 % of the time.",
+        "Fine.\n\nGreedy text repeats 17%, drawn text {glue:text}`a.ipynb::b:.2f`.",
+        "They say 73.66 % {cite:p}`holtzman2020`.",
+        "They report 73.66 %.",
+        "| a | b |\n|---|---|\n| x | 0.5 |",
+    ],
+)
+def test_the_rule_catches(result):
+    assert typed_results(result)
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *PAGES], ids=lambda path: path.name)
+def test_no_result_is_typed_by_hand(path):
+    if path.suffix == ".md":
+        texts = [path.read_text(encoding="utf-8")]
+    else:
+        cells = nbformat.read(path, as_version=4).cells
+        texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
+        for cell in cells:
+            shown = cell.metadata.get("mystnb", {})
+            texts += [shown.get("figure", {}).get("caption", ""), shown.get("image", {}).get("alt", "")]
+    assert [found for text in texts for found in typed_results(text)] == []
+
+
+def stored_outputs(notebook: nbformat.NotebookNode) -> list[int]:
+    """The numbers of the cells that carry an output or an execution count."""
+    cells = enumerate(notebook.cells, start=1)
+    return [number for number, cell in cells if cell.get("outputs") or cell.get("execution_count")]
+
+
+def test_stored_outputs_are_found():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1"), nbformat.v4.new_code_cell("2")])
+    assert stored_outputs(notebook) == []
+    notebook.cells[1].execution_count = 1
+    assert stored_outputs(notebook) == [2]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_no_outputs_are_stored(path):
+    assert stored_outputs(nbformat.read(path, as_version=4)) == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_cells_are_short(path):
+    sources = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    lines = [sum(bool(line.strip()) for line in source.splitlines()) for source in sources]
+    assert statistics.median(lines) < 10 and max(lines) <= 40
+
+
+def test_ci_runs_just_what_the_readme_says():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"```bash\n(.*?)\n```", readme, flags=re.S)
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert len(commands) == 2
+    assert [line for line in script if line in commands] == commands
