@@ -7,7 +7,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 # Okabe and Ito's colours, told apart with any colour vision; the site inverts their lightness in dark mode
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#767676"
 
-WIDTH = 5.0  # inches: a page's column on a phone shows this at three quarters of its size
+WIDTH = 4.6  # inches: a phone shows this at three quarters of its size
 
 
 def use() -> None:
@@ -15,7 +15,7 @@ def use() -> None:
     set_matplotlib_formats("svg")
     plt.rcParams.update(
         {
-            "figure.figsize": (WIDTH, 3.2),
+            "figure.figsize": (WIDTH, 3.1),
             "figure.constrained_layout.use": True,
             "font.size": 11,
             "axes.titlesize": 11,
