@@ -40,9 +40,16 @@ class Book:
 
     def build(self, *options: str) -> tuple[int, str]:
         """Build strictly; the exit code, and all that was printed."""
-        command = [sys.executable, "-m", "jupyter_book", "build", str(self.root), "-W", "-n", "--keep-going", *options]
-        # no notebook here loads the language model, so none need be fetched
-        environment = os.environ | {"BOOK_LANGUAGE_MODEL": "none", "NO_COLOR": "1"}
+        command = [
+            str(Path(sys.executable).parent / "jupyter-book"),
+            "build",
+            str(self.root),
+            "-W",
+            "-n",
+            "--keep-going",
+            *options,
+        ]
+        environment = os.environ | {"NO_COLOR": "1"}
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
         return done.returncode, done.stdout + done.stderr
 

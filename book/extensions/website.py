@@ -11,7 +11,7 @@ def repository(app: Sphinx, config: Config) -> None:
     url = os.environ.get("BOOK_REPOSITORY_URL", "")
     config.html_theme_options |= {
         "repository_url": url,
-        "repository_branch": os.environ.get("BOOK_REPOSITORY_BRANCH", "main"),
+        "repository_branch": os.environ.get("BOOK_REPOSITORY_BRANCH") or "main",
         "use_repository_button": bool(url),
         "use_issues_button": bool(url),
     }
