@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lab import language_model
+from lab import human_text, language_model
 
 NOTEBOOKS = Path(language_model.__file__).parent.parent
 
@@ -161,3 +161,41 @@ def test_refuses_a_choice_of_the_wrong_shape(smollm2, prompt):
     model, _ = smollm2
     with pytest.raises(ValueError, match=r"choose must give .*\(2,\).*got .*\(2, 1\)"):
         language_model.continue_prompts(model, prompt, lambda logits: logits.argmax(-1, keepdim=True), 1)
+
+
+def test_writes_by_several_rules_at_once(smollm2, prompt):
+    model, _ = smollm2
+    greedy = lambda logits, _: logits.argmax(-1)
+    drawn = lambda logits, generator: torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
+    written = language_model.write(model, {"greedy": greedy, "drawn": drawn}, prompt, 6, seeds=[1, 2])
+    alone = language_model.continue_prompts(model, prompt, lambda logits: logits.argmax(-1), 6)
+    assert torch.equal(written["greedy"].tokens, alone.tokens)
+    again = language_model.write(model, {"drawn": drawn}, prompt, 6, seeds=[1, 2])
+    assert torch.equal(written["drawn"].tokens, again["drawn"].tokens)
+    other = language_model.write(model, {"drawn": drawn}, prompt, 6, seeds=[3, 4])
+    assert not torch.equal(written["drawn"].tokens, other["drawn"].tokens)
+
+
+@pytest.mark.parametrize("seeds", [[], [1, 2, 3]])
+def test_refuses_seeds_that_do_not_share_the_prompts_evenly(smollm2, prompt, seeds):
+    model, _ = smollm2
+    with pytest.raises(ValueError, match="seeds must share 2 prompts evenly"):
+        language_model.write(model, {"greedy": lambda logits, _: logits.argmax(-1)}, prompt, 1, seeds)
+
+
+def test_human_text_is_plain_prose(smollm2):
+    _, tokenizer = smollm2
+    paragraphs = human_text.paragraphs()
+    assert len(paragraphs) == len(set(paragraphs)) > 100
+    assert not any(set(paragraph) & set("|=<>{}[]_\\*`") - {"<"} for paragraph in paragraphs)
+    ids = human_text.beginnings(tokenizer, 20, 72, seed=0)
+    assert ids.shape == (20, 72)
+    assert tokenizer.decode(ids[0])[:20] in " ".join(paragraphs)
+    assert not torch.equal(ids, human_text.beginnings(tokenizer, 20, 72, seed=1))
+
+
+@pytest.mark.parametrize(("name", "n", "length"), [("n", 0, 8), ("n", 10**6, 8), ("length", 1, 0), ("length", 1, 2.5)])
+def test_human_text_refuses_what_it_does_not_have(smollm2, name, n, length):
+    _, tokenizer = smollm2
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        human_text.beginnings(tokenizer, n, length, seed=0)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,6 +129,28 @@ def continue_prompts(
             surprisals.append(torch.nn.functional.cross_entropy(logits, chosen, reduction="none"))
             new = chosen[:, None]
     return Continuation(torch.stack(tokens, 1), torch.stack(surprisals, 1))
+
+
+def write(model, rules: dict, prompt: torch.Tensor, n_tokens: int, seeds: Sequence[int]) -> dict[str, Continuation]:
+    """Continue every prompt by every rule; a rule takes logits (B, V) and a torch.Generator, and gives ids (B,).
+
+    The prompts, (B, L) token ids, are dealt out evenly to the seeds, in order. All rules write in one
+    batch, since a small model reads its weights as fast for many texts as for few.
+
+    Returns the Continuations by rule.
+    """
+    _check_ids("prompt", prompt)
+    if not seeds or len(prompt) % len(seeds):
+        raise ValueError(f"seeds must share {len(prompt)} prompts evenly, got {list(seeds)!r}")
+    jobs = [(rule, torch.Generator().manual_seed(seed)) for rule in rules.values() for seed in seeds]
+
+    def choose(logits: torch.Tensor) -> torch.Tensor:
+        parts = zip(jobs, logits.chunk(len(jobs)), strict=True)
+        return torch.cat([rule(part, generator) for (rule, generator), part in parts])
+
+    written = continue_prompts(model, prompt.repeat(len(rules), 1), choose, n_tokens)
+    parts = zip(*(half.chunk(len(rules)) for half in written), strict=True)
+    return {name: Continuation(*part) for name, part in zip(rules, parts, strict=True)}
 
 
 def _check_ids(name: str, ids: torch.Tensor) -> None:
