@@ -1,0 +1,135 @@
+"""The samplers of chapter 2 against Hugging Face's, their exact properties, and bad input."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import (
+    MinPLogitsWarper,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+    TypicalLogitsWarper,
+)
+
+from lab.chapters import definitions
+
+chapter = definitions("02_other_samplers")
+SAMPLERS = {
+    "temperature": (chapter.temperature, TemperatureLogitsWarper),
+    "top_k": (chapter.top_k, TopKLogitsWarper),
+    "top_p": (chapter.top_p, TopPLogitsWarper),
+    "min_p": (chapter.min_p, MinPLogitsWarper),
+    "typical": (chapter.typical, TypicalLogitsWarper),
+}
+VALUES = {"temperature": [0.3, 1.0, 2.5], "top_k": [1, 5, 40, 200], "top_p": [0.05, 0.5, 0.95]}
+VALUES |= {"min_p": [0.01, 0.3, 1.0], "typical": [0.05, 0.5, 0.95]}
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_agrees_with_hugging_face_on_a_thousand_random_rows(name):
+    ours, theirs = SAMPLERS[name]
+    for value in VALUES[name]:
+        logits = torch.randn(1000, 50, generator=seeded(), dtype=torch.float64)
+        logits *= torch.logspace(-2, 1.5, 1000)[:, None]  # from almost flat to almost certain
+        logits[::3, 0] = -math.inf
+        assert torch.allclose(ours(logits, value), theirs(value)(None, logits.clone()), atol=1e-9), value
+
+
+@pytest.mark.parametrize("name", ["temperature", "top_k", "min_p"])
+def test_agrees_with_hugging_face_where_logits_are_equal(name):
+    ours, theirs = SAMPLERS[name]
+    logits = torch.randint(-3, 3, (1000, 20), generator=seeded()).double()
+    for value in VALUES[name]:
+        assert torch.equal(ours(logits, value), theirs(value)(None, logits.clone())), value
+
+
+@pytest.mark.parametrize("name", ["top_p", "typical"])
+def test_keeps_as_many_as_hugging_face_where_logits_are_equal(name):
+    # which of several equal tokens stays is arbitrary; how much probability stays is not
+    ours, theirs = SAMPLERS[name]
+    logits = torch.randint(-3, 3, (1000, 20), generator=seeded()).double()
+    for value in (0.37, 0.81):
+        kept = ours(logits, value) > -math.inf
+        held = (logits.softmax(-1) * kept).sum(-1)
+        assert (held >= value - 1e-9).all()
+        if name == "top_p":
+            assert torch.equal(kept.sum(-1), (theirs(value)(None, logits.clone()) > -math.inf).sum(-1))
+
+
+@settings(deadline=None)
+@given(
+    seed=st.integers(0, 10**6), shift=st.floats(-30, 30), name=st.sampled_from(list(SAMPLERS)), which=st.integers(0, 2)
+)
+def test_a_constant_added_to_the_logits_changes_nothing(seed, shift, name, which):
+    sampler, value = SAMPLERS[name][0], VALUES[name][which]
+    logits = 2 * torch.randn(4, 12, generator=seeded(seed), dtype=torch.float64)
+    assert torch.allclose(sampler(logits + shift, value).softmax(-1), sampler(logits, value).softmax(-1), atol=1e-6)
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 10**6), name=st.sampled_from(list(SAMPLERS)), which=st.integers(0, 2))
+def test_something_always_stays_possible(seed, name, which):
+    logits = 10 * torch.randn(4, 12, generator=seeded(seed))
+    assert (SAMPLERS[name][0](logits, VALUES[name][which]) > -math.inf).any(-1).all()
+
+
+@pytest.mark.parametrize("name", ["top_k", "top_p", "min_p"])
+def test_the_favourite_always_stays(name):
+    logits = torch.randn(100, 12, generator=seeded())
+    for value in VALUES[name]:
+        assert torch.equal(SAMPLERS[name][0](logits, value).argmax(-1), logits.argmax(-1))
+
+
+def test_a_falling_temperature_tends_to_the_argmax():
+    logits = torch.randn(100, 12, generator=seeded(), dtype=torch.float64)
+    assert (chapter.temperature(logits, 1e-4).softmax(-1).amax(-1) > 0.99).float().mean() > 0.98
+
+
+def test_a_k_above_the_vocabulary_keeps_everything():
+    logits = torch.randn(3, 5, generator=seeded())
+    assert torch.equal(chapter.top_k(logits, 6), logits)
+
+
+def test_gumbel_top_k_draws_different_possible_tokens():
+    logits = torch.randn(1000, 6, generator=seeded())
+    logits[:, 2] = -math.inf
+    drawn = chapter.gumbel_top_k(logits, 5, seeded(1))
+    assert torch.equal(drawn.sort(-1).values, torch.tensor([0, 1, 3, 4, 5]).expand(1000, -1))
+
+
+def test_gumbel_top_k_refuses_more_than_there_are():
+    logits = torch.tensor([[0.0, 1.0, -math.inf]])
+    with pytest.raises(ValueError, match="k must be at most 2.*got 3"):
+        chapter.gumbel_top_k(logits, 3, seeded())
+
+
+@pytest.mark.parametrize("name", [*SAMPLERS, "gumbel_top_k"])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, None])
+def test_refuses_bad_logits(name, bad):
+    logits = torch.full((2, 3), -math.inf) if bad is None else torch.tensor([[0.0, bad]])
+    says = {None: "all -inf"}.get(bad, "NaN" if bad != bad else r"\+inf")
+    call = (
+        (lambda z: chapter.gumbel_top_k(z, 1, seeded()))
+        if name == "gumbel_top_k"
+        else (lambda z: SAMPLERS[name][0](z, 1))
+    )
+    with pytest.raises(ValueError, match=f"logits.*{says}"):
+        call(logits)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "bad"),
+    [("temperature", "tau", bad) for bad in (0, -1, math.nan, math.inf, None)]
+    + [("top_k", "k", bad) for bad in (0, -1, 2.5, True, None)]
+    + [(name, "p", bad) for name in ("top_p", "min_p", "typical") for bad in (0, -0.5, 1.1, math.nan, None)],
+)
+def test_refuses_a_bad_setting(name, argument, bad):
+    with pytest.raises(ValueError, match=f"{argument} must.*{bad!r}"):
+        SAMPLERS[name][0](torch.zeros(1, 3), bad)
