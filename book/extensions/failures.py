@@ -22,7 +22,8 @@ def report(app: Sphinx, env) -> None:
             cells = nbformat.read(env.doc2path(docname), as_version=4).cells
             # the traceback quotes the source of the cell that failed
             failed = [n for n, cell in enumerate(cells, start=1) if cell.source and cell.source in traceback]
-            log.error("cell %s failed: %s", failed[-1] if failed else "?", traceback.strip()[-2000:], location=docname)
+            end = "\n".join(traceback.strip().splitlines()[-20:])
+            log.error("cell %s failed: %s", failed[-1] if failed else "?", end, location=docname)
 
 
 def setup(app: Sphinx) -> dict:

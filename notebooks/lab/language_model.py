@@ -80,8 +80,11 @@ def fetch() -> str:
             work = Path(work)
             gguf = _unpack(_download(work), work)
             _convert(gguf, work / "converted")
-            with contextlib.suppress(OSError):  # another process was first: its copy is as good
+            try:
                 (work / "converted").rename(final)
+            except OSError:
+                if not final.exists():  # else another process was first, and its copy is as good
+                    raise
     return str(final)
 
 
