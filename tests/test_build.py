@@ -128,3 +128,16 @@ def test_a_fault_in_chapter_1_stops_the_build_and_names_the_claim(book, fault):
     code, said = book.build()
     assert code != 0
     assert claim in said, said
+
+
+def test_the_site_links_to_the_repository_that_is_named_and_to_none_otherwise(book, monkeypatch):
+    monkeypatch.setenv("BOOK_REPOSITORY_URL", "https://github.com/somebody/book")
+    code, said = book.build()
+    assert code == 0, said
+    assert 'href="https://github.com/somebody/book"' in book.page("notebooks/small")
+    assert "https://github.com/somebody/book/issues/new" in book.page("notebooks/small")
+
+    monkeypatch.delenv("BOOK_REPOSITORY_URL")
+    code, said = book.build("--all")
+    assert code == 0, said
+    assert "github.com" not in book.page("notebooks/small")
