@@ -29,10 +29,9 @@ class Book:
     def write(self, path: str, text: str) -> None:
         (self.root / path).write_text(text, encoding="utf-8")
 
-    def notebook(self, name: str, *sources: str, metadata: dict | None = None) -> None:
-        """A notebook with a title and code cells; `metadata` is that of the last cell."""
+    def notebook(self, name: str, *sources: str) -> None:
+        """A notebook with a title and code cells."""
         cells = [nbformat.v4.new_markdown_cell(f"# {name}"), *map(nbformat.v4.new_code_cell, sources)]
-        cells[-1].metadata.update(metadata or {})
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         nbformat.write(
             nbformat.v4.new_notebook(cells=cells, metadata=kernel), self.root / "notebooks" / f"{name}.ipynb"
@@ -40,15 +39,8 @@ class Book:
 
     def build(self, *options: str) -> tuple[int, str]:
         """Build strictly; the exit code, and all that was printed."""
-        command = [
-            str(Path(sys.executable).parent / "jupyter-book"),
-            "build",
-            str(self.root),
-            "-W",
-            "-n",
-            "--keep-going",
-            *options,
-        ]
+        program = Path(sys.executable).parent / "jupyter-book"
+        command = [program, "build", self.root, "-W", "-n", "--keep-going", *options]
         environment = os.environ | {"NO_COLOR": "1"}
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
         return done.returncode, done.stdout + done.stderr
