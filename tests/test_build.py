@@ -43,6 +43,24 @@ def test_an_edited_module_runs_the_notebooks_again(book):
     assert "after the edit" in book.page("notebooks/small")
 
 
+def test_an_edited_definition_runs_the_notebooks_that_take_it_again(book):
+    def define(value: str) -> None:
+        book.notebook("other", f"VALUE = {value!r}")
+        path = book.root / "notebooks" / "other.ipynb"
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells[1].metadata["tags"] = ["definition"]
+        nbformat.write(notebook, path)
+
+    define("before the edit")
+    book.notebook("small", SETTLE, "from lab import chapters\nprint(chapters.definitions('other').VALUE)")
+    assert book.build()[0] == 0
+    assert "before the edit" in book.page("notebooks/small")
+    define("after the edit")
+    code, said = book.build()
+    assert code == 0, said
+    assert "after the edit" in book.page("notebooks/small")
+
+
 FAULTS = {
     "a failing cell": (
         lambda book: book.notebook("small", SETTLE, "1 / 0"),

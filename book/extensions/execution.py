@@ -1,8 +1,8 @@
 """How the build runs notebooks: with which cache, how many threads, and the model in place.
 
-The execution cache of myst-nb knows a notebook's cells, not the modules that they import. Here it
-lives in a folder named by a hash of those modules and of the requirements, so that editing either
-runs the notebooks again.
+The execution cache of myst-nb knows a notebook's own cells, not what they import. Here it lives in a
+folder named by a hash of the modules of `lab`, of the definitions that chapters take from each other
+and of the requirements, so that editing any of these runs the notebooks again.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 sys.path.append(str(Path(__file__).parents[2] / "notebooks"))
-from lab import language_model  # noqa: E402
+from lab import chapters, language_model  # noqa: E402
 
 
 def fingerprint(root: Path) -> str:
@@ -22,6 +22,8 @@ def fingerprint(root: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted([*(root / "notebooks" / "lab").rglob("*.py"), root / "requirements.txt"]):
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
+        digest.update(f"{path.name}\n{chapters.definition_cells(path)}\n".encode())
     return digest.hexdigest()[:16]
 
 
