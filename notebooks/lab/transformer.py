@@ -1,0 +1,247 @@
+"""The transformer of chapters 5 to 9, without dropout (Vaswani et al. 2017)."""
+# A page prints this file, so lines are kept to the 80 columns it shows.
+# fmt: off
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from lab import checks
+
+
+class Attention(nn.Module):
+    """Each position reads from all, or with `causal` from none after itself."""
+
+    def __init__(self, d_model: int, n_head: int, causal=False, scaled=True):
+        super().__init__()
+        checks.count(d_model, "d_model")
+        checks.count(n_head, "n_head")
+        if d_model % n_head:
+            raise ValueError(f"n_head must divide {d_model=}, got {n_head}")
+        self.d_model, self.n_head, self.causal = d_model, n_head, causal
+        self.scale = (d_model / n_head) ** -0.5 if scaled else 1  # 1/sqrt(d_k)
+        self.query = nn.Linear(d_model, d_model)
+        self.key = nn.Linear(d_model, d_model)
+        self.value = nn.Linear(d_model, d_model)
+        self.out = nn.Linear(d_model, d_model)
+
+    def heads(self, x: Tensor) -> Tensor:
+        """(B, T, d_model) to (B, n_head, T, d_k)."""
+        return x.unflatten(-1, (self.n_head, -1)).transpose(1, 2)
+
+    def forward(self, x: Tensor, memory: Tensor | None = None) -> Tensor:
+        """x (B, T, d_model) reads from memory (B, S, d_model), or from x."""
+        memory = x if memory is None else memory
+        _check_vectors(x, "x", self.d_model)
+        _check_vectors(memory, "memory", self.d_model, batch=len(x))
+        query, key = self.heads(self.query(x)), self.heads(self.key(memory))
+        scores = query @ key.mT * self.scale  # (B, n_head, T, S)
+        if self.causal:
+            later = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
+            scores = scores.masked_fill(later, -torch.inf)
+        read = scores.softmax(-1) @ self.heads(self.value(memory))
+        return self.out(read.transpose(1, 2).flatten(-2))
+
+
+class FeedForward(nn.Module):
+    """Two linear maps with "relu" or "gelu" between, at each position alone."""
+
+    def __init__(self, d_model: int, d_ff: int, activation: str):
+        super().__init__()
+        checks.count(d_model, "d_model")
+        checks.count(d_ff, "d_ff")
+        _check_choice(activation, "activation", "relu", "gelu")
+        self.hidden = nn.Linear(d_model, d_ff)
+        self.activation = nn.ReLU() if activation == "relu" else nn.GELU()
+        self.out = nn.Linear(d_ff, d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.activation(self.hidden(x)))
+
+
+class Block(nn.Module):
+    """One layer: attention and feed-forward, branches of the residual stream.
+
+    norm: "post" (Vaswani et al. 2017) or "pre" (Radford et al. 2019, for
+        GPT-2), compared by Xiong et al. (2020)
+    attention: "causal" (decoder), "full" (encoder), "none" (feed-forward only)
+    cross: also read from a memory, as the decoder of an encoder-decoder does
+    scaled: whether attention divides its scores by sqrt(d_k)
+    """
+
+    def __init__(self, d_model: int, n_head: int, d_ff: int,
+                 norm="pre", attention="causal", cross=False,
+                 activation="relu", scaled=True):
+        super().__init__()
+        _check_choice(norm, "norm", "pre", "post")
+        _check_choice(attention, "attention", "causal", "full", "none")
+        self.d_model, self.norm = d_model, norm
+        self.attention, self.cross = None, None
+        if attention != "none":
+            causal = attention == "causal"
+            self.attention = Attention(d_model, n_head, causal, scaled)
+            self.attention_norm = nn.LayerNorm(d_model)
+        if cross:
+            self.cross = Attention(d_model, n_head, scaled=scaled)
+            self.cross_norm = nn.LayerNorm(d_model)
+        self.ffn = FeedForward(d_model, d_ff, activation)
+        self.ffn_norm = nn.LayerNorm(d_model)
+
+    def add(self, x: Tensor, branch: Callable, norm: nn.Module) -> Tensor:
+        """Add a branch to the stream: all that Pre-LN and Post-LN differ in."""
+        if self.norm == "pre":
+            return x + branch(norm(x))
+        return norm(x + branch(x))
+
+    def forward(self, x: Tensor, memory: Tensor | None = None) -> Tensor:
+        """x (B, T, d_model) and, with `cross`, memory (B, S, d_model)."""
+        _check_vectors(x, "x", self.d_model)
+        if (memory is None) != (self.cross is None):
+            raise ValueError("memory must be given with cross and only then, "
+                             f"got {_describe(memory)}")
+        if self.attention:
+            x = self.add(x, self.attention, self.attention_norm)
+        if self.cross:
+            x = self.add(x, lambda x: self.cross(x, memory), self.cross_norm)
+        return self.add(x, self.ffn, self.ffn_norm)
+
+
+class Embedding(nn.Module):
+    """Token ids (B, T) to vectors (B, T, d_model): token plus position."""
+
+    def __init__(self, vocab_size: int, context_length: int, d_model: int):
+        super().__init__()
+        checks.count(vocab_size, "vocab_size")
+        checks.count(context_length, "context_length")
+        self.token = nn.Embedding(vocab_size, d_model)
+        self.position = nn.Embedding(context_length, d_model)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        longest = self.position.num_embeddings
+        ids = isinstance(tokens, Tensor) and tokens.dtype == torch.int64
+        if not ids or tokens.ndim != 2 or not tokens.numel():
+            raise ValueError("tokens must be int64 (B, T) and not empty, "
+                             f"got {_describe(tokens)}")
+        if tokens.shape[1] > longest:
+            raise ValueError(f"tokens must have at most context_length={longest} "
+                             f"positions, got {tokens.shape[1]}")
+        try:  # torch looks at each id; under vmap a bad one may pass
+            vectors = self.token(tokens)
+        except IndexError:
+            raise ValueError("tokens must be from 0 to below vocab_size="
+                             f"{self.token.num_embeddings}, got "
+                             f"{tokens.min()} to {tokens.max()}") from None
+        return vectors + self.position.weight[: tokens.shape[1]]
+
+
+class Transformer(nn.Module):
+    """A stack of blocks: a decoder, or an encoder with attention="full".
+
+    With vocab_size and context_length it takes token ids and gives logits, by
+    an output matrix of its own (GPT-2 uses its embedding once more). Without
+    them it takes vectors and gives vectors.
+    final_norm: whether a Pre-LN stack normalises the sum of all its branches
+        at the end; in Post-LN each block has done so
+    block: the arguments of `Block`
+    """
+
+    def __init__(self, n_layer: int, d_model: int,
+                 vocab_size: int | None = None,
+                 context_length: int | None = None,
+                 final_norm=True, **block):
+        super().__init__()
+        checks.count(n_layer, "n_layer")
+        self.embed, self.unembed = nn.Identity(), nn.Identity()
+        blocks = (Block(d_model, **block) for _ in range(n_layer))
+        self.blocks = nn.ModuleList(blocks)
+        self.final_norm = nn.Identity()
+        if final_norm and self.blocks[0].norm == "pre":
+            self.final_norm = nn.LayerNorm(d_model)
+        if vocab_size is not None:
+            self.embed = Embedding(vocab_size, context_length, d_model)
+            self.unembed = nn.Linear(d_model, vocab_size, bias=False)
+
+    def stream(self, x: Tensor, memory: Tensor | None = None) -> list[Tensor]:
+        """The stream, (B, T, d_model), before the first block and after each."""
+        states = [self.embed(x)]
+        for block in self.blocks:
+            states.append(block(states[-1], memory))
+        return states
+
+    def forward(self, x: Tensor, memory: Tensor | None = None) -> Tensor:
+        return self.unembed(self.final_norm(self.stream(x, memory)[-1]))
+
+
+class EncoderDecoder(nn.Module):
+    """Two stacks of one size; the blocks of the second read from the first."""
+
+    def __init__(self, **options):
+        super().__init__()
+        self.encoder = Transformer(**options, attention="full")
+        self.encoder.unembed = nn.Identity()
+        self.decoder = Transformer(**options, cross=True)
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        return self.decoder(target, memory=self.encoder(source))
+
+
+# What `init` multiplies the last matrix of each branch by, in layer 1, 2, ...
+# by_depth is the 1/sqrt(N) of Radford et al. (2019), with N = 2 n_layer, the
+# branches of a decoder: so in modeling_gpt2 of Hugging Face.
+unscaled = lambda layer, n_layer: 1.0
+by_depth = lambda layer, n_layer: (2 * n_layer) ** -0.5
+by_layer = lambda layer, n_layer: layer ** -0.5
+
+
+def init(model: nn.Module, kind: str, generator: torch.Generator,
+         residual: Callable[[int, int], float] = unscaled) -> nn.Module:
+    """Draw the weights of `model` anew, in place; biases become 0.
+
+    kind: "xavier", matrices from N(0, 2 / (n_in + n_out)) and embeddings from
+        N(0, 1), or "gpt2", both from N(0, 0.02^2)
+    """
+    _check_choice(kind, "kind", "xavier", "gpt2")
+    if not isinstance(generator, torch.Generator):  # None is the global state
+        raise ValueError(f"generator must be a Generator, got {generator!r}")
+    if not callable(residual):
+        raise ValueError(f"residual must be a function, got {residual!r}")
+    for module in model.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.reset_parameters()
+        if isinstance(module, nn.Linear | nn.Embedding):
+            std = 0.02 if kind == "gpt2" else 1.0
+            if kind == "xavier" and isinstance(module, nn.Linear):
+                std = (2 / sum(module.weight.shape)) ** 0.5
+            nn.init.normal_(module.weight, std=std, generator=generator)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+    for stack in model.modules():
+        blocks = stack.blocks if isinstance(stack, Transformer) else []
+        for layer, block in enumerate(blocks, 1):
+            factor = residual(layer, len(blocks))
+            checks.positive(factor, f"residual({layer}, {len(blocks)})")
+            for branch in (block.attention, block.cross, block.ffn):
+                if branch:
+                    branch.out.weight.data.mul_(factor)
+    return model
+
+
+def _check_choice(value, name: str, *choices: str) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {choices}, got {value!r}")
+
+
+def _check_vectors(value, name: str, d_model: int, batch=None) -> None:
+    good = isinstance(value, Tensor) and value.is_floating_point()
+    if not good or value.ndim != 3 or value.shape[2] != d_model:
+        wanted = f"floats (B, T, {d_model})"
+        raise ValueError(f"{name} must be {wanted}, got {_describe(value)}")
+    if batch not in (None, len(value)):
+        raise ValueError(f"{name} must have batch {batch}, got {len(value)}")
+
+
+def _describe(value) -> str:
+    if isinstance(value, Tensor):
+        return f"{value.dtype} of shape {tuple(value.shape)}"
+    return repr(value)
