@@ -301,6 +301,12 @@ def test_many_models_at_once_by_vmap(norm):
             torch.testing.assert_close(gradients[name][i], weight.grad, rtol=1e-4, atol=1e-6)
 
 
+def test_under_vmap_too_a_bad_id_that_torch_sees_is_named():
+    model = Transformer(2, **SIZES, **BYTES)
+    with pytest.raises(ValueError, match="tokens must be from 0 to vocab_size - 1 = 15, got "):
+        vmap(model)(torch.full((3, 2, 8), 99))
+
+
 def test_another_norm_can_take_the_place_of_one():
     model = Transformer(2, **SIZES)
     model.blocks[1].ffn_norm = model.final_norm = nn.RMSNorm(D)
@@ -343,8 +349,8 @@ def test_a_part_alone_refuses_a_width_of_zero(part, sizes):
         (torch.zeros(2, 0, dtype=torch.int64), r"tokens must be .* got .*\(2, 0\)"),
         (torch.zeros(0, 2, dtype=torch.int64), r"tokens must be .* got .*\(0, 2\)"),
         (torch.zeros(2, 9, dtype=torch.int64), "tokens must have at most context_length=8 positions, got 9"),
-        (torch.tensor([[3, 16]]), "tokens must be from 0 to below vocab_size=16, got 3 to 16"),
-        (torch.tensor([[-1, 2]]), "tokens must be from 0 to below vocab_size=16, got -1 to 2"),
+        (torch.tensor([[3, 16]]), "tokens must be from 0 to vocab_size - 1 = 15, got .*3.* to .*16"),
+        (torch.tensor([[-1, 2]]), "tokens must be from 0 to vocab_size - 1 = 15, got .*-1.* to .*2"),
     ],
 )
 def test_refuses_bad_tokens(tokens, message):

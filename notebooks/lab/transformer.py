@@ -38,7 +38,7 @@ class Attention(nn.Module):
         query, key = self.heads(self.query(x)), self.heads(self.key(memory))
         scores = query @ key.mT * self.scale  # (B, n_head, T, S)
         if self.causal:
-            later = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
+            later = torch.ones_like(scores, dtype=torch.bool).triu(1)
             scores = scores.masked_fill(later, -torch.inf)
         read = scores.softmax(-1) @ self.heads(self.value(memory))
         return self.out(read.transpose(1, 2).flatten(-2))
@@ -118,21 +118,13 @@ class Embedding(nn.Module):
         self.position = nn.Embedding(context_length, d_model)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        longest = self.position.num_embeddings
-        ids = isinstance(tokens, Tensor) and tokens.dtype == torch.int64
-        if not ids or tokens.ndim != 2 or not tokens.numel():
-            raise ValueError("tokens must be int64 (B, T) and not empty, "
-                             f"got {_describe(tokens)}")
-        if tokens.shape[1] > longest:
-            raise ValueError(f"tokens must have at most context_length={longest} "
-                             f"positions, got {tokens.shape[1]}")
-        try:  # torch looks at each id; under vmap a bad one may pass
-            vectors = self.token(tokens)
+        _check_tokens(tokens, context_length=self.position.num_embeddings)
+        try:  # torch looks at each id anyway (under vmap it may miss a bad one)
+            return self.token(tokens) + self.position.weight[: tokens.shape[1]]
         except IndexError:
-            raise ValueError("tokens must be from 0 to below vocab_size="
-                             f"{self.token.num_embeddings}, got "
-                             f"{tokens.min()} to {tokens.max()}") from None
-        return vectors + self.position.weight[: tokens.shape[1]]
+            wanted = f"from 0 to vocab_size - 1 = {self.token.num_embeddings - 1}"
+            got = f"{tokens.min()!r} to {tokens.max()!r}"
+            raise ValueError(f"tokens must be {wanted}, got {got}") from None
 
 
 class Transformer(nn.Module):
@@ -146,10 +138,8 @@ class Transformer(nn.Module):
     block: the arguments of `Block`
     """
 
-    def __init__(self, n_layer: int, d_model: int,
-                 vocab_size: int | None = None,
-                 context_length: int | None = None,
-                 final_norm=True, **block):
+    def __init__(self, n_layer: int, d_model: int, vocab_size=None,
+                 context_length=None, final_norm=True, **block):
         super().__init__()
         checks.count(n_layer, "n_layer")
         self.embed, self.unembed = nn.Identity(), nn.Identity()
@@ -163,7 +153,7 @@ class Transformer(nn.Module):
             self.unembed = nn.Linear(d_model, vocab_size, bias=False)
 
     def stream(self, x: Tensor, memory: Tensor | None = None) -> list[Tensor]:
-        """The stream, (B, T, d_model), before the first block and after each."""
+        """Residual stream, (B, T, d_model), at the start and after each block."""
         states = [self.embed(x)]
         for block in self.blocks:
             states.append(block(states[-1], memory))
@@ -196,10 +186,11 @@ by_layer = lambda layer, n_layer: layer ** -0.5
 
 def init(model: nn.Module, kind: str, generator: torch.Generator,
          residual: Callable[[int, int], float] = unscaled) -> nn.Module:
-    """Draw the weights of `model` anew, in place; biases become 0.
+    """Draw the weights of `model` anew, in place; biases become 0, norms as new.
 
     kind: "xavier", matrices from N(0, 2 / (n_in + n_out)) and embeddings from
         N(0, 1), or "gpt2", both from N(0, 0.02^2)
+    residual: one of the three factors above, or another such function
     """
     _check_choice(kind, "kind", "xavier", "gpt2")
     if not isinstance(generator, torch.Generator):  # None is the global state
@@ -209,13 +200,13 @@ def init(model: nn.Module, kind: str, generator: torch.Generator,
     for module in model.modules():
         if isinstance(module, nn.LayerNorm):
             module.reset_parameters()
-        if isinstance(module, nn.Linear | nn.Embedding):
-            std = 0.02 if kind == "gpt2" else 1.0
-            if kind == "xavier" and isinstance(module, nn.Linear):
-                std = (2 / sum(module.weight.shape)) ** 0.5
+        elif isinstance(module, nn.Linear | nn.Embedding):
+            linear = isinstance(module, nn.Linear)
+            xavier = (2 / sum(module.weight.shape)) ** 0.5 if linear else 1.0
+            std = xavier if kind == "xavier" else 0.02
             nn.init.normal_(module.weight, std=std, generator=generator)
-        if isinstance(module, nn.Linear) and module.bias is not None:
-            nn.init.zeros_(module.bias)
+            if linear and module.bias is not None:
+                nn.init.zeros_(module.bias)
     for stack in model.modules():
         blocks = stack.blocks if isinstance(stack, Transformer) else []
         for layer, block in enumerate(blocks, 1):
@@ -230,6 +221,16 @@ def init(model: nn.Module, kind: str, generator: torch.Generator,
 def _check_choice(value, name: str, *choices: str) -> None:
     if value not in choices:
         raise ValueError(f"{name} must be one of {choices}, got {value!r}")
+
+
+def _check_tokens(value, context_length: int) -> None:
+    ids = isinstance(value, Tensor) and value.dtype == torch.int64
+    if not ids or value.ndim != 2 or not value.numel():
+        wanted = "int64 (B, T) and not empty"
+        raise ValueError(f"tokens must be {wanted}, got {_describe(value)}")
+    if value.shape[1] > context_length:
+        wanted = f"at most {context_length=} positions"
+        raise ValueError(f"tokens must have {wanted}, got {value.shape[1]}")
 
 
 def _check_vectors(value, name: str, d_model: int, batch=None) -> None:
