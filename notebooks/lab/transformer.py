@@ -122,7 +122,8 @@ class Embedding(nn.Module):
         try:  # torch looks at each id anyway (under vmap it may miss a bad one)
             return self.token(tokens) + self.position.weight[: tokens.shape[1]]
         except IndexError:
-            wanted = f"from 0 to vocab_size - 1 = {self.token.num_embeddings - 1}"
+            last = self.token.num_embeddings - 1
+            wanted = f"from 0 to vocab_size - 1 = {last}"
             got = f"{tokens.min()!r} to {tokens.max()!r}"
             raise ValueError(f"tokens must be {wanted}, got {got}") from None
 
@@ -153,7 +154,7 @@ class Transformer(nn.Module):
             self.unembed = nn.Linear(d_model, vocab_size, bias=False)
 
     def stream(self, x: Tensor, memory: Tensor | None = None) -> list[Tensor]:
-        """Residual stream, (B, T, d_model), at the start and after each block."""
+        """The stream (B, T, d_model) at the start and after each block."""
         states = [self.embed(x)]
         for block in self.blocks:
             states.append(block(states[-1], memory))
@@ -186,7 +187,7 @@ by_layer = lambda layer, n_layer: layer ** -0.5
 
 def init(model: nn.Module, kind: str, generator: torch.Generator,
          residual: Callable[[int, int], float] = unscaled) -> nn.Module:
-    """Draw the weights of `model` anew, in place; biases become 0, norms as new.
+    """Draw the weights of `model` anew, in place. Biases become 0.
 
     kind: "xavier", matrices from N(0, 2 / (n_in + n_out)) and embeddings from
         N(0, 1), or "gpt2", both from N(0, 0.02^2)
