@@ -41,3 +41,32 @@ def probability(value: float, name: str) -> None:
     """Refuse `value` unless it lies in (0, 1]."""
     if not isinstance(value, Real) or not (0 < value <= 1):
         raise ValueError(f"{name} must lie in (0, 1], got {value!r}")
+
+
+def choice(value: str, name: str, *choices: str) -> None:
+    """Refuse `value` unless it is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {choices}, got {value!r}")
+
+
+def token_ids(value: torch.Tensor, name: str) -> None:
+    """Refuse `value` unless it is a (B, T) int64 tensor that is not empty."""
+    ids = isinstance(value, torch.Tensor) and value.dtype == torch.int64
+    if not ids or value.ndim != 2 or value.numel() == 0:
+        raise ValueError(f"{name} must be int64 token ids (B, T) and not empty, got {describe(value)}")
+
+
+def vectors(value: torch.Tensor, name: str, width: int, batch: int | None = None) -> None:
+    """Refuse `value` unless it is a (B, T, width) float tensor, with B = `batch` where that is given."""
+    floats = isinstance(value, torch.Tensor) and value.is_floating_point()
+    if not floats or value.ndim != 3 or value.shape[2] != width:
+        raise ValueError(f"{name} must be floats (B, T, {width}), got {describe(value)}")
+    if batch not in (None, len(value)):
+        raise ValueError(f"{name} must have batch {batch}, got {len(value)}")
+
+
+def describe(value) -> str:
+    """`value` for an error message: of a tensor the type and shape, since its numbers may be many."""
+    if isinstance(value, torch.Tensor):
+        return f"{value.dtype} of shape {tuple(value.shape)}"
+    return repr(value)

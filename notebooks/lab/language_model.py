@@ -90,14 +90,14 @@ def fetch() -> str:
 
 def next_logits(model, prompt: torch.Tensor) -> torch.Tensor:
     """Logits (B, V) of the token after each prompt; `prompt` is (B, L) token ids."""
-    _check_ids("prompt", prompt)
+    checks.token_ids(prompt, "prompt")
     with torch.inference_mode():
         return model(prompt, logits_to_keep=1).logits[:, -1]
 
 
 def surprisal(model, tokens: torch.Tensor) -> torch.Tensor:
     """-log p, in nats, of each token given those before it: (B, L) ids to (B, L-1)."""
-    _check_ids("tokens", tokens)
+    checks.token_ids(tokens, "tokens")
     rows = []
     with torch.inference_mode():
         for row in tokens:  # one at a time: the logits of a batch would fill the memory
@@ -116,7 +116,7 @@ def continue_prompts(
     """
     from transformers import StaticCache
 
-    _check_ids("prompt", prompt)
+    checks.token_ids(prompt, "prompt")
     checks.count(n_tokens, "n_tokens")
     # a cache of fixed size: one that grows copies itself at every token
     cache = StaticCache(config=model.config, max_cache_len=prompt.shape[1] + n_tokens)
@@ -142,7 +142,7 @@ def write(model, rules: dict, prompt: torch.Tensor, n_tokens: int, seeds: Sequen
 
     Returns the Continuations by rule.
     """
-    _check_ids("prompt", prompt)
+    checks.token_ids(prompt, "prompt")
     if not seeds or len(prompt) % len(seeds):
         raise ValueError(f"seeds must share {len(prompt)} prompts evenly, got {list(seeds)!r}")
     jobs = [(rule, torch.Generator().manual_seed(seed)) for rule in rules.values() for seed in seeds]
@@ -154,11 +154,6 @@ def write(model, rules: dict, prompt: torch.Tensor, n_tokens: int, seeds: Sequen
     written = continue_prompts(model, prompt.repeat(len(rules), 1), choose, n_tokens)
     parts = zip(*(half.chunk(len(rules)) for half in written), strict=True)
     return {name: Continuation(*part) for name, part in zip(rules, parts, strict=True)}
-
-
-def _check_ids(name: str, ids: torch.Tensor) -> None:
-    if not isinstance(ids, torch.Tensor) or ids.dtype != torch.int64 or ids.ndim != 2 or ids.numel() == 0:
-        raise ValueError(f"{name} must be a non-empty (B, L) int64 tensor of token ids, got {ids!r}")
 
 
 def _download(work: Path) -> Path:

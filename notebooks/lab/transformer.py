@@ -33,8 +33,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, memory: Tensor | None = None) -> Tensor:
         """x (B, T, d_model) reads from memory (B, S, d_model), or from x."""
         memory = x if memory is None else memory
-        _check_vectors(x, "x", self.d_model)
-        _check_vectors(memory, "memory", self.d_model, batch=len(x))
+        checks.vectors(x, "x", self.d_model)
+        checks.vectors(memory, "memory", self.d_model, batch=len(x))
         query, key = self.heads(self.query(x)), self.heads(self.key(memory))
         scores = query @ key.mT * self.scale  # (B, n_head, T, S)
         if self.causal:
@@ -51,7 +51,7 @@ class FeedForward(nn.Module):
         super().__init__()
         checks.count(d_model, "d_model")
         checks.count(d_ff, "d_ff")
-        _check_choice(activation, "activation", "relu", "gelu")
+        checks.choice(activation, "activation", "relu", "gelu")
         self.hidden = nn.Linear(d_model, d_ff)
         self.activation = nn.ReLU() if activation == "relu" else nn.GELU()
         self.out = nn.Linear(d_ff, d_model)
@@ -74,8 +74,8 @@ class Block(nn.Module):
                  norm="pre", attention="causal", cross=False,
                  activation="relu", scaled=True):
         super().__init__()
-        _check_choice(norm, "norm", "pre", "post")
-        _check_choice(attention, "attention", "causal", "full", "none")
+        checks.choice(norm, "norm", "pre", "post")
+        checks.choice(attention, "attention", "causal", "full", "none")
         self.d_model, self.norm = d_model, norm
         self.attention, self.cross = None, None
         if attention != "none":
@@ -96,10 +96,10 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, memory: Tensor | None = None) -> Tensor:
         """x (B, T, d_model) and, with `cross`, memory (B, S, d_model)."""
-        _check_vectors(x, "x", self.d_model)
+        checks.vectors(x, "x", self.d_model)
         if (memory is None) != (self.cross is None):
             raise ValueError("memory must be given with cross and only then, "
-                             f"got {_describe(memory)}")
+                             f"got {checks.describe(memory)}")
         if self.attention:
             x = self.add(x, self.attention, self.attention_norm)
         if self.cross:
@@ -118,7 +118,12 @@ class Embedding(nn.Module):
         self.position = nn.Embedding(context_length, d_model)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        _check_tokens(tokens, context_length=self.position.num_embeddings)
+        checks.token_ids(tokens, "tokens")
+        context_length = self.position.num_embeddings
+        if tokens.shape[1] > context_length:
+            wanted = f"at most {context_length=} positions"
+            got = tokens.shape[1]
+            raise ValueError(f"tokens must have {wanted}, got {got}")
         try:  # torch looks at each id anyway (under vmap it may miss a bad one)
             return self.token(tokens) + self.position.weight[: tokens.shape[1]]
         except IndexError:
@@ -193,7 +198,7 @@ def init(model: nn.Module, kind: str, generator: torch.Generator,
         N(0, 1), or "gpt2", both from N(0, 0.02^2)
     residual: one of the three factors above, or another such function
     """
-    _check_choice(kind, "kind", "xavier", "gpt2")
+    checks.choice(kind, "kind", "xavier", "gpt2")
     if not isinstance(generator, torch.Generator):  # None is the global state
         raise ValueError(f"generator must be a Generator, got {generator!r}")
     if not callable(residual):
@@ -217,33 +222,3 @@ def init(model: nn.Module, kind: str, generator: torch.Generator,
                 if branch:
                     branch.out.weight.data.mul_(factor)
     return model
-
-
-def _check_choice(value, name: str, *choices: str) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {choices}, got {value!r}")
-
-
-def _check_tokens(value, context_length: int) -> None:
-    ids = isinstance(value, Tensor) and value.dtype == torch.int64
-    if not ids or value.ndim != 2 or not value.numel():
-        wanted = "int64 (B, T) and not empty"
-        raise ValueError(f"tokens must be {wanted}, got {_describe(value)}")
-    if value.shape[1] > context_length:
-        wanted = f"at most {context_length=} positions"
-        raise ValueError(f"tokens must have {wanted}, got {value.shape[1]}")
-
-
-def _check_vectors(value, name: str, d_model: int, batch=None) -> None:
-    good = isinstance(value, Tensor) and value.is_floating_point()
-    if not good or value.ndim != 3 or value.shape[2] != d_model:
-        wanted = f"floats (B, T, {d_model})"
-        raise ValueError(f"{name} must be {wanted}, got {_describe(value)}")
-    if batch not in (None, len(value)):
-        raise ValueError(f"{name} must have batch {batch}, got {len(value)}")
-
-
-def _describe(value) -> str:
-    if isinstance(value, Tensor):
-        return f"{value.dtype} of shape {tuple(value.shape)}"
-    return repr(value)
