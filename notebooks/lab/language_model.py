@@ -95,6 +95,36 @@ def next_logits(model, prompt: torch.Tensor) -> torch.Tensor:
         return model(prompt, logits_to_keep=1).logits[:, -1]
 
 
+class NextLogProbs:
+    """The model as a function: prefixes, (B, L) token ids, to the log-probabilities (B, V) of the next token.
+
+    It keeps the model's cache between calls. Prefixes that each add one token to a prefix of the call
+    before cost one token each, as in a beam search; any others are read from their beginning.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.read = torch.empty(0, 0, dtype=torch.int64)  # the prefixes that the cache holds
+
+    def __call__(self, prefixes: torch.Tensor) -> torch.Tensor:
+        from transformers import DynamicCache
+
+        checks.token_ids(prefixes, "prefixes")
+        new, parents = prefixes, None
+        if prefixes.shape[1] == self.read.shape[1] + 1:
+            same = (prefixes[:, None, :-1] == self.read).all(-1)  # (B, prefixes of the last call)
+            if same.any(1).all():
+                new, parents = prefixes[:, -1:], same.int().argmax(1)
+        with torch.inference_mode():
+            if parents is None:
+                self.cache = DynamicCache(config=self.model.config)
+            elif not torch.equal(parents, torch.arange(len(self.read))):
+                self.cache.batch_select_indices(parents)
+            self.read = prefixes
+            logits = self.model(new, past_key_values=self.cache, logits_to_keep=1).logits[:, -1]
+            return logits.log_softmax(-1)
+
+
 def surprisal(model, tokens: torch.Tensor) -> torch.Tensor:
     """-log p, in nats, of each token given those before it: (B, L) ids to (B, L-1)."""
     checks.token_ids(tokens, "tokens")

@@ -1,0 +1,289 @@
+"""Chapter 4's beam search against `generate` and enumeration, its samplers against exact probabilities, bad input."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from lab import human_text, language_model
+from lab.chapters import definitions
+
+chapter = definitions("04_beam_search_vs_sampling")
+START = torch.empty(1, 0, dtype=torch.int64)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def by_generate(model, prompts, width, max_length, end, length_penalty):
+    """Hypotheses by `generate`: for each prompt, pairs of tokens and score."""
+    written = model.generate(
+        prompts,
+        attention_mask=torch.ones_like(prompts),
+        num_beams=width,
+        num_return_sequences=width,
+        do_sample=False,
+        max_new_tokens=max_length,
+        eos_token_id=end,
+        pad_token_id=0,
+        length_penalty=length_penalty,
+        return_dict_in_generate=True,
+        output_scores=True,
+    )
+    tokens = written.sequences[:, prompts.shape[1] :].tolist()
+    # beyond its end, generate pads
+    tokens = [tuple(t[: t.index(end) + 1] if end in t else t) for t in tokens]
+    if width == 1:  # then generate is greedy, and gives the logits only
+        chosen = torch.stack([s.log_softmax(-1) for s in written.scores], 1)
+        scores = []
+        for i, text in enumerate(tokens):
+            steps = chosen[i, range(len(text)), list(text)]
+            scores.append(steps.sum().item() / len(text) ** length_penalty)
+    else:
+        scores = written.sequences_scores.tolist()
+    pairs = list(zip(tokens, scores, strict=True))
+    return [pairs[i : i + width] for i in range(0, len(pairs), width)]
+
+
+def agree(ours, theirs):
+    for mine, their in zip(ours, theirs, strict=True):
+        assert [h.tokens for h in mine] == [tokens for tokens, _ in their]
+        assert [h.score for h in mine] == pytest.approx([score for _, score in their], abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def language():
+    return language_model.load()
+
+
+@pytest.fixture(scope="module")
+def small_llama():
+    """A random model of 12 tokens, small enough to try hundreds of settings."""
+    torch.manual_seed(0)
+    sizes = dict(vocab_size=12, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2)
+    model = LlamaForCausalLM(LlamaConfig(**sizes, initializer_range=1.0)).eval()
+    model.generation_config.bos_token_id = None
+    return model.requires_grad_(False)
+
+
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_equals_generate_on_the_language_model(language, width):
+    model, tokenizer = language
+    prompts = human_text.beginnings(tokenizer, 20, 8, seed=0)
+    end = model.config.eos_token_id
+    ours = chapter.beam_search(language_model.NextLogProbs(model), prompts, width, 12, end, 1.0)
+    agree(ours, by_generate(model, prompts, width, 12, end, 1.0))
+
+
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_equals_generate_where_answers_end(language, width):
+    model, tokenizer = language
+    question = [{"role": "user", "content": "What is the capital of France? Answer with one word."}]
+    prompt = tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    end = model.config.eos_token_id
+    ours = chapter.beam_search(language_model.NextLogProbs(model), prompt["input_ids"], width, 20, end, 1.0)
+    assert ours[0][0].tokens[-1] == end
+    agree(ours, by_generate(model, prompt["input_ids"], width, 20, end, 1.0))
+
+
+@pytest.mark.parametrize("length_penalty", [-1.0, 0.0, 0.6, 1.0, 2.0])
+@pytest.mark.parametrize("width", [1, 2, 3, 5])
+def test_equals_generate_on_a_small_model_with_many_ends(small_llama, width, length_penalty):
+    prompts = torch.randint(12, (20, 3), generator=seeded(width))
+    for end in (1, 7):
+        ours = chapter.beam_search(language_model.NextLogProbs(small_llama), prompts, width, 6, end, length_penalty)
+        agree(ours, by_generate(small_llama, prompts, width, 6, end, length_penalty))
+
+
+def every_text(model, n_tokens, length, end):
+    """All texts that end at `end` or at the length, likeliest first: (tokens, log P)."""
+    texts = chapter.every_text(n_tokens, length)
+    totals = chapter.log_prob(model, texts)
+    found = {}
+    for text, total in zip(texts.tolist(), totals.tolist(), strict=True):
+        cut = text.index(end) + 1 if end in text else length
+        if total > -math.inf:
+            found[tuple(text[:cut])] = total
+    return sorted(found.items(), key=lambda pair: -pair[1])
+
+
+@settings(deadline=None, max_examples=50)
+@given(seed=st.integers(0, 10**6), end=st.sampled_from([-1, 2]))
+def test_the_full_width_gives_every_text_in_order(seed, end):
+    model = chapter.TinyModel(3, 3, seed, end=end)
+    exact = every_text(model, 3, 3, end)
+    found = chapter.beam_search(model, START, 1000, 3, end)[0]
+    assert [h.tokens for h in found] == [tokens for tokens, _ in exact]
+    assert [h.log_prob for h in found] == pytest.approx([total for _, total in exact])
+
+
+@settings(deadline=None, max_examples=50)
+@given(seed=st.integers(0, 10**6), end=st.sampled_from([-1, 0]))
+def test_exact_search_gives_the_mode(seed, end):
+    model = chapter.TinyModel(4, 4, seed, end=end)
+    tokens, total = every_text(model, 4, 4, end)[0]
+    best = chapter.exact_search(model, 4, end)
+    assert best.tokens == tokens and best.log_prob == pytest.approx(total)
+
+
+@settings(deadline=None, max_examples=50)
+@given(seed=st.integers(0, 10**6), width=st.integers(1, 9), penalty=st.sampled_from([0.0, 1.0]))
+def test_prompts_do_not_mix(seed, width, penalty):
+    model = chapter.TinyModel(3, 6, seed, end=2)
+    prompts = torch.randint(2, (4, 2), generator=seeded(seed))
+    together = chapter.beam_search(model, prompts, width, 4, 2, penalty)
+    alone = [chapter.beam_search(model, prompt[None], width, 4, 2, penalty)[0] for prompt in prompts]
+    assert together == alone
+
+
+def test_probabilities_of_all_texts_sum_to_one():
+    model = chapter.TinyModel(4, 5, seed=1, end=3)
+    assert chapter.log_prob(model, chapter.every_text(4, 5)).exp().sum().item() == pytest.approx(1)
+
+
+def test_impossible_texts_are_never_returned():
+    sure = lambda prefixes: torch.tensor([0.0, -math.inf]).expand(len(prefixes), -1)
+    assert [h.tokens for h in chapter.beam_search(sure, START, 5, 3)[0]] == [(0, 0, 0)]
+    assert chapter.exact_search(sure, 3).tokens == (0, 0, 0)
+
+
+@settings(deadline=None, max_examples=50)
+@given(seed=st.integers(0, 10**6), k=st.integers(1, 30))
+def test_stochastic_beam_search_draws_different_texts_with_their_probabilities(seed, k):
+    model = chapter.TinyModel(3, 3, seed, end=2)
+    texts, log_probs = chapter.stochastic_beam_search(model, k, 3, seeded(seed))
+    possible = log_probs[0] > -math.inf
+    assert possible.sum() == min(k, 15)  # two letters and an end, at most three long: fifteen texts
+    rows = texts[0][possible]
+    assert len(set(map(tuple, rows.tolist()))) == len(rows)
+    assert torch.allclose(chapter.log_prob(model, rows), log_probs[0][possible])
+
+
+def test_stochastic_beam_search_returns_nothing_possible_beyond_the_last_text():
+    sure = lambda prefixes: torch.tensor([0.0, -math.inf]).expand(len(prefixes), -1)
+    texts, log_probs = chapter.stochastic_beam_search(sure, 2, 3, seeded())
+    assert texts[0, 0].tolist() == [0, 0, 0] and log_probs[0].tolist() == [0.0, -math.inf]
+
+
+def test_a_child_rings_when_its_parent_does_and_none_before():
+    parent = torch.tensor([0.0, 5.0], dtype=torch.float64)
+    times = torch.tensor([[3.0, 1.0, math.inf], [0.5, 9.0, 2.0]], dtype=torch.float64)
+    assert chapter.tied(times, parent).tolist() == [[2.0, 0.0, math.inf], [5.0, 13.5, 6.5]]
+
+
+def test_speculative_sampling_refuses_nothing_of_its_own_target():
+    logits = torch.randn(1000, 6, generator=seeded())
+    assert chapter.speculative(logits, logits, seeded(1))[1].all()
+
+
+def test_speculative_sampling_supplies_what_the_draft_cannot_say():
+    target = torch.zeros(100_000, 2)
+    draft = torch.tensor([0.0, -math.inf]).expand(100_000, -1)
+    tokens, accepted = chapter.speculative(target, draft, seeded())
+    assert tokens.double().mean().item() == pytest.approx(0.5, abs=0.01)
+    assert accepted.double().mean().item() == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_remembering_model_equals_one_that_reads_all(small_llama):
+    remembering = language_model.NextLogProbs(small_llama)
+    prefixes = torch.randint(12, (4, 3), generator=seeded())
+    for parents in ([0, 1, 2, 3], [3, 3, 0], [2], [0, 0, 0, 0, 0]):
+        expected = small_llama(prefixes).logits[:, -1].log_softmax(-1)
+        assert torch.allclose(remembering(prefixes), expected, atol=1e-5)
+        parents = [p % len(prefixes) for p in parents]
+        new = torch.randint(12, (len(parents), 1), generator=seeded(len(parents)))
+        prefixes = torch.cat([prefixes[parents], new], 1)
+    stranger = torch.randint(12, (2, 4), generator=seeded(9))  # neither longer nor a child: read from its beginning
+    expected = small_llama(stranger).logits[:, -1].log_softmax(-1)
+    assert torch.allclose(remembering(stranger), expected, atol=1e-5)
+
+
+def flat(prefixes):
+    return torch.full((len(prefixes), 3), -math.log(3))
+
+
+SEARCHES = {
+    "beam_search": lambda model=flat, **bad: chapter.beam_search(
+        model, **({"prompts": START, "width": 2, "max_length": 2} | bad)
+    ),
+    "exact_search": lambda model=flat, **bad: chapter.exact_search(model, **({"max_length": 2} | bad)),
+    "stochastic_beam_search": lambda model=flat, **bad: chapter.stochastic_beam_search(
+        model, **({"k": 2, "length": 2, "random": seeded()} | bad)
+    ),
+    "log_prob": lambda model=flat: chapter.log_prob(model, torch.zeros(1, 2, dtype=torch.int64)),
+}
+BAD_MODELS = {
+    "NaN": lambda prefixes: torch.full((len(prefixes), 3), math.nan),
+    r"\+inf": lambda prefixes: torch.full((len(prefixes), 3), math.inf),
+    "all -inf": lambda prefixes: torch.full((len(prefixes), 3), -math.inf),
+    r"must be \(1, V\), got \(2, 3\)": lambda prefixes: torch.zeros(2, 3),
+    r"must be \(1, V\), got \(3,\)": lambda prefixes: torch.full((3,), -1.0),
+    "log-probabilities, got 2": lambda prefixes: torch.full((len(prefixes), 3), 2.0),
+    "floating-point": lambda prefixes: torch.zeros(len(prefixes), 3, dtype=torch.int64),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("says", BAD_MODELS)
+def test_refuses_what_is_not_log_probabilities(name, says):
+    with pytest.raises(ValueError, match=rf"model\(prefixes\).*{says}|model\(prefixes\) {says}"):
+        SEARCHES[name](BAD_MODELS[says])
+
+
+COUNTS = {"beam_search": ["width", "max_length"], "exact_search": ["max_length"]}
+COUNTS |= {"stochastic_beam_search": ["k", "length", "runs"]}
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.5, True, None])
+@pytest.mark.parametrize(("name", "argument"), [(name, a) for name in COUNTS for a in COUNTS[name]])
+def test_refuses_a_bad_count(name, argument, bad):
+    with pytest.raises(ValueError, match=f"{argument} must.*{bad!r}"):
+        SEARCHES[name](**{argument: bad})
+
+
+@pytest.mark.parametrize(
+    ("argument", "bad"),
+    [("prompts", torch.zeros(1, 2)), ("prompts", torch.zeros(3, dtype=torch.int64))]
+    + [("prompts", torch.zeros(0, 2, dtype=torch.int64)), ("prompts", None)]
+    + [("length_penalty", math.nan), ("length_penalty", None)]
+    + [("end", bad) for bad in (-2, 1.5, None)],
+)
+def test_refuses_a_bad_argument_of_beam_search(argument, bad):
+    with pytest.raises(ValueError, match=f"{argument} must"):
+        SEARCHES["beam_search"](**{argument: bad})
+
+
+def test_refuses_an_end_outside_the_vocabulary():
+    for name in ("beam_search", "exact_search"):
+        with pytest.raises(ValueError, match="end must.*got 3"):
+            SEARCHES[name](end=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [((0, 2, 0), "n_tokens must"), ((2, 0, 0), "length must"), ((2, 2, 0, -1, 0), "scale must")]
+    + [((2, 2, 0, 2), "end must.*got 2")],
+)
+def test_refuses_a_bad_tiny_model(arguments, says):
+    with pytest.raises(ValueError, match=says):
+        chapter.TinyModel(*arguments)
+
+
+@pytest.mark.parametrize(("n", "length", "says"), [(0, 1, "n must"), (1, 0, "length must")])
+def test_refuses_a_bad_count_of_draws(n, length, says):
+    with pytest.raises(ValueError, match=says):
+        chapter.ancestral(lambda texts: texts, n, length)
+
+
+@pytest.mark.parametrize(
+    ("target", "draft", "says"),
+    [([[math.nan, 0.0]], [[0.0, 0.0]], "target.*NaN"), ([[0.0, 0.0]], [[math.inf, 0.0]], r"draft.*\+inf")]
+    + [([[0.0, 0.0]], [[0.0, 0.0, 0.0]], r"draft must have target's shape \(1, 2\), got \(1, 3\)")],
+)
+def test_refuses_bad_logits_in_speculative_sampling(target, draft, says):
+    with pytest.raises(ValueError, match=says):
+        chapter.speculative(torch.tensor(target), torch.tensor(draft), seeded())
