@@ -29,6 +29,7 @@ if __name__ == "__main__":
     model, tokenizer = language_model.load()
     prompts = human_text.beginnings(tokenizer, N_PROMPTS, 8, seed=0)
     end = model.config.eos_token_id
+
     def ours(width: int) -> None:
         chapter.beam_search(language_model.NextLogProbs(model), prompts, width, N_NEW, end, 1.0)
 

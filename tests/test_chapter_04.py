@@ -163,6 +163,19 @@ def test_stochastic_beam_search_draws_different_texts_with_their_probabilities(s
     assert torch.allclose(chapter.log_prob(model, rows), log_probs[0][possible])
 
 
+def test_stochastic_beam_search_draws_ordered_triples_without_replacement():
+    model, n = chapter.TinyModel(2, 3, seed=3), 200_000
+    p = chapter.log_prob(model, chapter.every_text(2, 3)).exp()  # eight texts
+    a, b, c = torch.meshgrid(p, p, p, indexing="ij")
+    exact = a * b / (1 - a) * c / (1 - a - b)
+    i, j, k = torch.meshgrid(*[torch.arange(8)] * 3, indexing="ij")
+    exact[(i == j) | (j == k) | (i == k)] = 0
+    texts, _ = chapter.stochastic_beam_search(model, 3, 3, seeded(), runs=n)
+    place = (texts * torch.tensor([4, 2, 1])).sum(-1) @ torch.tensor([64, 8, 1])
+    counts = place.bincount(minlength=512).numpy()
+    assert chapter.samplers.p_value(counts, exact.flatten().numpy()) > 1e-6
+
+
 def test_stochastic_beam_search_returns_nothing_possible_beyond_the_last_text():
     sure = lambda prefixes: torch.tensor([0.0, -math.inf]).expand(len(prefixes), -1)
     texts, log_probs = chapter.stochastic_beam_search(sure, 2, 3, seeded())
@@ -202,6 +215,26 @@ def test_a_remembering_model_equals_one_that_reads_all(small_llama):
     assert torch.allclose(remembering(stranger), expected, atol=1e-5)
 
 
+def test_a_remembering_model_forgets_a_call_that_failed(small_llama):
+    remembering = language_model.NextLogProbs(small_llama)
+    start = torch.tensor([[1, 2], [3, 4]])
+    remembering(start)
+    with pytest.raises(IndexError):
+        remembering(torch.tensor([[1, 2, 5], [3, 4, 99]]))  # 99 is no token
+    longer = torch.tensor([[1, 2, 5, 6]])
+    expected = small_llama(longer).logits[:, -1].log_softmax(-1)
+    assert torch.allclose(remembering(longer), expected, atol=1e-5)
+
+
+def test_a_remembering_model_keeps_its_own_copy(small_llama):
+    remembering = language_model.NextLogProbs(small_llama)
+    buffer = torch.tensor([[1, 2, 3], [4, 5, 6]])
+    remembering(buffer[:, :2])
+    buffer[:] = buffer[[1, 0]]
+    expected = small_llama(buffer).logits[:, -1].log_softmax(-1)
+    assert torch.allclose(remembering(buffer), expected, atol=1e-5)
+
+
 def flat(prefixes):
     return torch.full((len(prefixes), 3), -math.log(3))
 
@@ -221,8 +254,9 @@ BAD_MODELS = {
     r"\+inf": lambda prefixes: torch.full((len(prefixes), 3), math.inf),
     "all -inf": lambda prefixes: torch.full((len(prefixes), 3), -math.inf),
     r"must be \(1, V\), got \(2, 3\)": lambda prefixes: torch.zeros(2, 3),
-    r"must be \(1, V\), got \(3,\)": lambda prefixes: torch.full((3,), -1.0),
-    "log-probabilities, got 2": lambda prefixes: torch.full((len(prefixes), 3), 2.0),
+    r"must be \(1, V\), got \(3,\)": lambda prefixes: torch.full((3,), -2.0),
+    "log-probabilities.*add up to 22": lambda prefixes: torch.full((len(prefixes), 3), 2.0),
+    "log-probabilities.*add up to 2.46": lambda prefixes: torch.full((len(prefixes), 3), -0.2),
     "floating-point": lambda prefixes: torch.zeros(len(prefixes), 3, dtype=torch.int64),
 }
 
@@ -232,6 +266,12 @@ BAD_MODELS = {
 def test_refuses_what_is_not_log_probabilities(name, says):
     with pytest.raises(ValueError, match=rf"model\(prefixes\).*{says}|model\(prefixes\) {says}"):
         SEARCHES[name](BAD_MODELS[says])
+
+
+def test_a_sample_refuses_probabilities_that_do_not_add_up_to_one():
+    half = lambda prefixes: torch.full((len(prefixes), 2), math.log(0.25))
+    with pytest.raises(ValueError, match="add up to 1, got 0.5"):
+        SEARCHES["stochastic_beam_search"](half)
 
 
 COUNTS = {"beam_search": ["width", "max_length"], "exact_search": ["max_length"]}

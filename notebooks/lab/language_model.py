@@ -110,19 +110,20 @@ class NextLogProbs:
         from transformers import DynamicCache
 
         checks.token_ids(prefixes, "prefixes")
-        new, parents = prefixes, None
+        new, parents, n_read = prefixes, None, len(self.read)
         if prefixes.shape[1] == self.read.shape[1] + 1:
             same = (prefixes[:, None, :-1] == self.read).all(-1)  # (B, prefixes of the last call)
             if same.any(1).all():
                 new, parents = prefixes[:, -1:], same.int().argmax(1)
+        self.read = torch.empty(0, 0, dtype=torch.int64)  # nothing, should the model stop half-way
         with torch.inference_mode():
             if parents is None:
                 self.cache = DynamicCache(config=self.model.config)
-            elif not torch.equal(parents, torch.arange(len(self.read))):
+            elif not torch.equal(parents, torch.arange(n_read)):
                 self.cache.batch_select_indices(parents)
-            self.read = prefixes
             logits = self.model(new, past_key_values=self.cache, logits_to_keep=1).logits[:, -1]
-            return logits.log_softmax(-1)
+        self.read = prefixes.clone()
+        return logits.log_softmax(-1)
 
 
 def surprisal(model, tokens: torch.Tensor) -> torch.Tensor:
