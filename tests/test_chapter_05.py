@@ -56,6 +56,18 @@ def test_branches_leaves_nothing_behind_even_after_an_error():
     assert not any(module._forward_hooks for module in ours.modules())
 
 
+def test_a_factor_in_every_pass_counts_once_for_a_shared_layer():
+    plain, scaled = model(final_norm=False), model(final_norm=False)
+    for each in (plain, scaled):
+        each.blocks = torch.nn.ModuleList([each.blocks[0]] * 3)
+    before = plain.stream(TOKENS)
+    after = chapter.scale_branches(scaled, 1e-6).stream(TOKENS)
+    torch.testing.assert_close(after[-1], before[0], atol=1e-4, rtol=0)
+    once = chapter.branches(plain, TOKENS)[0][1]
+    scaled_once = chapter.branches(scaled, TOKENS)[0][1]
+    torch.testing.assert_close(scaled_once, 1e-6 * once)
+
+
 def test_a_factor_in_every_pass_is_at_first_the_factor_on_the_weights():
     scaled = chapter.scale_branches(model(), 8**-0.5)
     torch.testing.assert_close(scaled(TOKENS), model(by_depth)(TOKENS))
