@@ -1,0 +1,179 @@
+"""One loop for the chapters that train: many small models of one shape, side by side.
+
+    models = [init(Transformer(6, 32, VOCAB, 32, n_head=2, d_ff=128, norm="post"), "xavier", seeded(s)) for s in SEEDS]
+    rates = warm_up(4e-3, 200, n_step=300)  # (300,), or a stack of one schedule for each model: (300, n_model)
+    losses = train(models, SEEDS, text(batch=8, length=32), rates)  # (300, n_model)
+    final(losses)  # of each model the mean of its last 50 losses; NaN where it diverged
+
+Models with one seed are given one and the same sequence of batches. Each model is trained as if alone: the
+parameters are stacked, and every operation, the optimizer's included, keeps to its own slice of the stack.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from lab import checks, human_text
+
+VOCAB = 128  # the codes of ASCII
+IGNORED = -100  # a target that does not count, as in torch's cross-entropy
+
+# Draws inputs and targets, token ids (B, T) each, with the generator that it is given
+Task = Callable[[torch.Generator], tuple[Tensor, Tensor]]
+
+
+def text(batch: int, length: int) -> Task:
+    """Predict each next character of English: stretches from the prose of Python's documentation."""
+    checks.count(batch, "batch")
+    checks.count(length, "length")
+    corpus = torch.tensor(list(" ".join(human_text.paragraphs()).encode("ascii", "ignore")))
+    if length >= len(corpus):
+        raise ValueError(f"length must be below {len(corpus)}, the characters of the text, got {length!r}")
+
+    def draw(random: torch.Generator) -> tuple[Tensor, Tensor]:
+        start = torch.randint(len(corpus) - length, (batch, 1), generator=random)
+        tokens = corpus[start + torch.arange(length + 1)]
+        return tokens[:, :-1], tokens[:, 1:]
+
+    return draw
+
+
+def reverse(batch: int, length: int, n_symbol: int) -> Task:
+    """Say a random sequence backwards: from "a b c #" on, "c b a" is to be predicted.
+
+    Symbols are 0 to n_symbol - 1 and the mark # is n_symbol, so that the vocabulary is n_symbol + 1, and inputs
+    have 2 * length positions. Targets before the mark are IGNORED. Chance is log(n_symbol).
+    """
+    checks.count(batch, "batch")
+    checks.count(length, "length")
+    checks.count(n_symbol, "n_symbol")
+
+    def draw(random: torch.Generator) -> tuple[Tensor, Tensor]:
+        there = torch.randint(n_symbol, (batch, length), generator=random)
+        tokens = torch.cat([there, torch.full((batch, 1), n_symbol), there.flip(1)], 1)
+        targets = tokens[:, 1:].clone()
+        targets[:, :length] = IGNORED
+        return tokens[:, :-1], targets
+
+    return draw
+
+
+def warm_up(rate: float, n_warm: int, n_step: int) -> Tensor:
+    """Learning rates (n_step,): in equal steps up to `rate`, which step n_warm is the first to have, then constant.
+
+    n_warm = 1 is no warm-up.
+    """
+    checks.positive(rate, "rate")
+    checks.count(n_warm, "n_warm")
+    checks.count(n_step, "n_step")
+    return rate * (torch.arange(1, n_step + 1) / n_warm).clamp(max=1)
+
+
+def train(
+    models: Sequence[nn.Module],
+    seeds: Sequence[int],
+    task: Task,
+    rates: Tensor,
+    optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.Adam,
+    clip: float | None = None,
+    **settings,
+) -> Tensor:
+    """Train copies of the models, which stay as they are; give the loss of each before each step: (n_step, n_model).
+
+    A model that diverges has losses that are not finite from there on, and does not disturb the others.
+
+    Args:
+        models: of one shape. They differ in their weights only.
+        seeds: of each model's batches.
+        task: draws the batches.
+        rates: the learning rate of each step, (n_step,), or of each step of each model, (n_step, n_model).
+        optimizer: one that works on each number by itself and moves by its rate times what the gradients so far
+            make of it: Adam, RAdam, SGD, but not one that decays the weights.
+        clip: the norm above which a model's gradient is scaled down to it.
+        settings: of the optimizer, such as betas. The default of Adam's is (0.9, 0.98), as in Vaswani et al.
+    """
+    rates = _check(models, seeds, rates)
+    if clip is not None:
+        checks.positive(clip, "clip")
+    for name in ("lr", "weight_decay"):
+        if name in settings:
+            raise ValueError(f"settings must leave {name} alone, got {settings[name]!r}")
+    if optimizer is torch.optim.AdamW:
+        raise ValueError(f"optimizer must not decay weights, got {optimizer!r}")
+    if optimizer in (torch.optim.Adam, torch.optim.RAdam):
+        settings = {"betas": (0.9, 0.98)} | settings
+    stacked, _ = stack_module_state(list(models))
+    # The optimizer's own parameters start every step at 0, so at a rate of 1 they end it as the step to take,
+    # and each model can scale its step by a rate of its own.
+    steps = {name: nn.Parameter(torch.zeros_like(value)) for name, value in stacked.items()}
+    optimize = optimizer(steps.values(), lr=1.0, **settings)
+
+    def loss(parameters: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
+        logits = functional_call(models[0], parameters, (inputs,))
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+
+    generators = {seed: torch.Generator().manual_seed(seed) for seed in seeds}
+    losses = []
+    for rate in tqdm(rates, leave=False):
+        batches = {seed: task(random) for seed, random in generators.items()}
+        inputs, targets = (torch.stack(each) for each in zip(*(batches[seed] for seed in seeds), strict=True))
+        each = vmap(loss)(stacked, inputs, targets)
+        losses.append(each.detach())
+        gradients = torch.autograd.grad(each.sum(), list(stacked.values()))
+        if clip is not None:
+            gradients = _clipped(gradients, clip)
+        with torch.no_grad():
+            for step, gradient in zip(steps.values(), gradients, strict=True):
+                step.zero_()
+                step.grad = gradient
+            optimize.step()
+            for value, step in zip(stacked.values(), steps.values(), strict=True):
+                value.addcmul_(step, _along(rate, step))
+    return torch.stack(losses)
+
+
+def final(losses: Tensor, n_last: int = 50) -> Tensor:
+    """Mean of the last n_last losses of each model, (n_model,) from (n_step, n_model); NaN where it diverged."""
+    checks.count(n_last, "n_last")
+    if not isinstance(losses, Tensor) or losses.ndim != 2 or not losses.is_floating_point():
+        raise ValueError(f"losses must be floats (n_step, n_model), got {checks.describe(losses)}")
+    if n_last > len(losses):
+        raise ValueError(f"n_last must be at most {len(losses)}, the number of steps, got {n_last!r}")
+    finite = losses.isfinite().all(0)
+    return losses[-n_last:].mean(0).where(finite, torch.nan)
+
+
+def _along(each: Tensor, like: Tensor) -> Tensor:
+    """One number for each model, (n_model,), in a shape that multiplies `like`, (n_model, ...)."""
+    return each.view(-1, *[1] * (like.ndim - 1))
+
+
+def _clipped(gradients: Sequence[Tensor], norm: float) -> list[Tensor]:
+    """The gradients, those of each model scaled down to `norm` together where their norm is above it."""
+    squares = sum(gradient.flatten(1).square().sum(1) for gradient in gradients)
+    factor = (norm / squares.sqrt()).clamp(max=1)
+    return [gradient * _along(factor, gradient) for gradient in gradients]
+
+
+def _check(models: Sequence[nn.Module], seeds: Sequence[int], rates: Tensor) -> Tensor:
+    """Refuse what cannot be trained together; give the rates as (n_step, n_model)."""
+    if len(models) == 0:
+        raise ValueError(f"models must hold at least one, got {models!r}")
+    shapes = [[(name, value.shape) for name, value in model.named_parameters()] for model in models]
+    for i, shape in enumerate(shapes):
+        if shape != shapes[0] or type(models[i]) is not type(models[0]):
+            raise ValueError(f"models must have one shape, got another in models[{i}]")
+    if len(seeds) != len(models):
+        raise ValueError(f"seeds must be one for each of {len(models)} models, got {seeds!r}")
+    if not isinstance(rates, Tensor) or rates.ndim not in (1, 2) or len(rates) == 0:
+        raise ValueError(f"rates must be (n_step,) or (n_step, n_model), got {checks.describe(rates)}")
+    rates = rates if rates.ndim == 2 else rates[:, None].expand(-1, len(models))
+    if rates.shape[1] != len(models):
+        raise ValueError(f"rates must be for {len(models)} models, got {checks.describe(rates)}")
+    if not (rates.isfinite() & (rates >= 0)).all():
+        raise ValueError(f"rates must be finite and at least 0, got {rates.min():g} to {rates.max():g}")
+    return rates

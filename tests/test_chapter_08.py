@@ -1,0 +1,130 @@
+"""DLCL against its formula and its limits, the gradient identity against autograd, and their refusals."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from lab import training
+from lab.chapters import definitions
+from lab.transformer import Transformer, init
+
+chapter = definitions("08_going_deep")
+SIZES = dict(d_model=8, n_head=2, d_ff=16)
+WORDS = dict(vocab_size=training.VOCAB, context_length=6)
+
+
+def drawn(model, seed=0):
+    return init(model, "xavier", torch.Generator().manual_seed(seed))
+
+
+def vectors(seed=0, batch=2):
+    return torch.randn(batch, 5, 8, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_dlcl_reads_what_its_formula_says(norm):
+    model, x = drawn(chapter.DLCL(3, **SIZES, norm=norm)), vectors()
+    nn.init.normal_(model.mix, generator=torch.Generator().manual_seed(1))
+    for i, layer_norm in enumerate(model.norms):
+        nn.init.constant_(layer_norm.bias, 0.1 * (i + 1))
+    outputs, states = [x], model.stream(x)
+    for layer in range(4):
+        if norm == "pre":
+            expected = sum(model.mix[layer, k] * model.norms[k](y) for k, y in enumerate(outputs))
+        else:
+            expected = sum(model.mix[layer, k] * y for k, y in enumerate(outputs))
+            expected = model.norms[layer - 1](expected) if layer else expected
+        torch.testing.assert_close(states[layer], expected)
+        if layer < 3:
+            outputs.append(model.blocks[layer](expected))
+    assert len(states) == 4
+
+
+def test_dlcl_starts_as_the_mean_of_each_row():
+    mix = chapter.DLCL(4, **SIZES).mix
+    assert torch.equal(mix.tril(), mix)
+    torch.testing.assert_close(mix.sum(1), torch.ones(5))
+    assert all(torch.all(row[: n + 1] == row[0]) for n, row in enumerate(mix))
+
+
+def test_dlcl_that_reads_the_newest_alone_is_post_ln():
+    # each output has been normalised already, so that norming it once more leaves it as it is
+    plain = drawn(Transformer(3, **SIZES, norm="post"))
+    model = chapter.DLCL(3, **SIZES, norm="post")
+    model.load_state_dict(plain.state_dict(), strict=False)
+    model.mix.data = torch.eye(4)
+    torch.testing.assert_close(model(vectors()), plain(vectors()), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_every_parameter_of_dlcl_is_used(norm):
+    model = drawn(chapter.DLCL(3, **SIZES, **WORDS, norm=norm))
+    tokens = torch.arange(12).view(2, 6)
+    gradients = torch.autograd.grad(model(tokens).logsumexp(-1).sum(), list(model.parameters()))
+    assert all(gradient is not None for gradient in gradients)
+
+
+def test_dlcl_refuses():
+    with pytest.raises(ValueError, match="n_layer must be a whole number of at least 1, got 0"):
+        chapter.DLCL(0, **SIZES)
+    with pytest.raises(ValueError, match=r"x must be floats \(B, T, 8\), got .*\(2, 5, 7\)"):
+        chapter.DLCL(2, **SIZES)(torch.zeros(2, 5, 7))
+
+
+def test_the_product_is_the_gradient():
+    model, x, delta = drawn(Transformer(3, **SIZES, norm="post")).double(), vectors().double(), vectors(1).double()
+    x.requires_grad_()
+    (gradient,) = torch.autograd.grad(model.stream(x)[-1], x, delta)
+    torch.testing.assert_close(chapter.post_ln_product(model, x, delta), gradient)
+    without = chapter.post_ln_product(model, x, delta, norms=False)
+    assert (without - gradient).norm() > 0.1 * gradient.norm()
+
+
+def test_product_refuses():
+    post, x = Transformer(2, **SIZES, norm="post"), vectors()
+    with pytest.raises(ValueError, match="model must be Post-LN, got 'pre'"):
+        chapter.post_ln_product(Transformer(2, **SIZES), x, x)
+    with pytest.raises(ValueError, match="x must be floats"):
+        chapter.post_ln_product(post, x[..., :7], x)
+    with pytest.raises(ValueError, match="delta must have batch 2, got 1"):
+        chapter.post_ln_product(post, x, x[:1])
+    for partial in (dict(attention="none"), dict(cross=True)):
+        with pytest.raises(ValueError, match="model must have attention and no cross-attention"):
+            chapter.post_ln_product(Transformer(2, **SIZES, norm="post", **partial), x, x)
+
+
+def test_hooks_see_every_branch_and_can_cut_it():
+    model, x, seen = drawn(Transformer(3, **SIZES)), vectors().requires_grad_(), []
+    chapter.hook_branches(model, lambda module, inputs, output: seen.append(output))
+    end = model.stream(x)[-1]
+    torch.testing.assert_close(end, x + sum(seen))
+    assert len(seen) == 6
+    chapter.hook_branches(model, lambda module, inputs, output: output.detach())
+    (gradient,) = torch.autograd.grad(model.stream(x)[-1], x, torch.ones_like(x))
+    assert torch.equal(gradient, torch.ones_like(x))
+    with pytest.raises(ValueError, match="model must be a Transformer, got None"):
+        chapter.hook_branches(None, print)
+    with pytest.raises(ValueError, match="hook must be a function, got 1"):
+        chapter.hook_branches(model, 1)
+
+
+@pytest.mark.parametrize("make", [Transformer, chapter.DLCL])
+def test_one_model_trains_as_several_do(make):
+    model = drawn(make(2, **SIZES, **WORDS, norm="post"))
+    task, rates = training.text(batch=2, length=6), training.warm_up(2e-3, 5, 20)
+    several = training.train([model, copy.deepcopy(model)], [3, 4], task, rates)
+    before = copy.deepcopy(model)
+    one = chapter.train_one(model, 3, task, rates)
+    torch.testing.assert_close(one, several[:, 0], atol=1e-3, rtol=0)
+    assert any((a != b).any() for a, b in zip(before.parameters(), model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "rates", [torch.ones(3, 2), torch.ones(0), torch.tensor([1.0, torch.nan]), [0.1], -torch.ones(2)]
+)
+def test_train_one_refuses(rates):
+    model = Transformer(1, **SIZES, **WORDS)
+    with pytest.raises(ValueError, match="rates must be"):
+        chapter.train_one(model, 0, training.text(2, 6), rates)

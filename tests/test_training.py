@@ -1,0 +1,162 @@
+"""The shared training loop: equal to torch's own optimizers on one model at a time, fair, and not stopped by divergence."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from lab import training
+from lab.transformer import Transformer, init
+
+SEEDS = (3, 4, 3)  # the first and the last see the same batches
+N_STEP = 12
+
+
+def models(norm: str = "post", n: int = 3) -> list[Transformer]:
+    made = [Transformer(2, 8, training.VOCAB, 8, n_head=2, d_ff=16, norm=norm) for _ in range(n)]
+    return [init(model, "xavier", torch.Generator().manual_seed(i)) for i, model in enumerate(made)]
+
+
+def alone(model, seed: int, task, rates, optimizer, clip, **settings) -> torch.Tensor:
+    """What `train` does, for one model, as one would write it."""
+    random, losses = torch.Generator().manual_seed(seed), []
+    optimize = optimizer(model.parameters(), **settings)
+    for rate in rates:
+        inputs, targets = task(random)
+        loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten(), ignore_index=training.IGNORED)
+        optimize.zero_grad()
+        loss.backward()
+        if clip is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimize.param_groups[0]["lr"] = rate.item()
+        optimize.step()
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+@pytest.mark.parametrize("clip", [None, 0.3])
+@pytest.mark.parametrize(
+    ("optimizer", "settings"),
+    [(torch.optim.Adam, dict(betas=(0.8, 0.9))), (torch.optim.RAdam, {}), (torch.optim.SGD, dict(momentum=0.9))],
+)
+def test_each_model_trains_as_if_alone(norm, clip, optimizer, settings):
+    task = training.text(2, 8)
+    rates = torch.stack([training.warm_up(rate, n, N_STEP) for rate, n in ((1e-2, 1), (1e-3, 5), (5e-3, 20))], 1)
+    found = training.train(models(norm), SEEDS, task, rates, optimizer, clip, **settings)
+    if optimizer is not torch.optim.SGD:
+        settings = {"betas": (0.9, 0.98)} | settings
+    for i, model in enumerate(models(norm)):
+        expected = alone(model, SEEDS[i], task, rates[:, i], optimizer, clip, **settings)
+        assert torch.allclose(found[:, i], expected, atol=2e-4), i
+    assert not torch.allclose(found[0], found[-1], atol=1e-2)  # it moved
+
+
+def test_models_stay_as_they_are_and_a_run_can_be_repeated():
+    three = models()
+    before = [p.clone() for model in three for p in model.parameters()]
+    runs = [training.train(three, SEEDS, training.text(2, 8), training.warm_up(1e-2, 1, 3)) for _ in range(2)]
+    assert torch.equal(*runs)
+    assert all(torch.equal(a, b) for a, b in zip(before, (p for m in three for p in m.parameters()), strict=True))
+
+
+def test_one_seed_means_the_same_batches_in_every_arm():
+    drawn = {}
+
+    def spy(random):
+        inputs, targets = training.text(2, 8)(random)
+        drawn.setdefault(random.initial_seed(), []).append(inputs)
+        return inputs, targets
+
+    one = models(n=1) * 3
+    losses = training.train(one, SEEDS, spy, training.warm_up(1e-3, 1, 4))
+    assert {seed: len(batches) for seed, batches in drawn.items()} == {3: 4, 4: 4}
+    assert torch.allclose(losses[:, 0], losses[:, 2]) and not torch.allclose(losses[:, 0], losses[:, 1])
+    training.train(models("pre"), SEEDS, spy, training.warm_up(1e-2, 3, 4))
+    assert all(torch.equal(a, b) for seed in (3, 4) for a, b in zip(drawn[seed][:4], drawn[seed][4:], strict=True))
+
+
+def test_a_diverging_model_is_recorded_and_disturbs_no_other():
+    rates = training.warm_up(1e-3, 1, N_STEP)[:, None].repeat(1, 3)
+    calm = training.train(models("pre"), SEEDS, training.text(2, 8), rates)
+    rates[:, 1] = 1e30
+    losses = training.train(models("pre"), SEEDS, training.text(2, 8), rates)
+    assert torch.equal(losses[:, [0, 2]], calm[:, [0, 2]])
+    assert not losses[-1, 1].isfinite()
+    assert training.final(losses, 2).isnan().tolist() == [False, True, False]
+
+
+def test_final_is_the_mean_of_the_last_losses():
+    losses = torch.tensor([[9.0, math.inf, 1.0], [2.0, 1.0, math.nan], [4.0, 1.0, 1.0]])
+    assert training.final(losses, 2)[0] == 3
+    assert training.final(losses, 2)[1:].isnan().all()  # not finite once is diverged
+
+
+def test_warm_up():
+    assert training.warm_up(2.0, 4, 6).tolist() == [0.5, 1, 1.5, 2, 2, 2]
+    assert training.warm_up(2.0, 1, 3).tolist() == [2, 2, 2]
+    assert training.warm_up(2.0, 8, 2).tolist() == [0.25, 0.5]
+
+
+def test_text_is_english_and_its_targets_are_the_next_characters():
+    inputs, targets = training.text(4, 200)(torch.Generator().manual_seed(0))
+    assert inputs.shape == targets.shape == (4, 200) and inputs.max() < training.VOCAB
+    assert torch.equal(inputs[:, 1:], targets[:, :-1])
+    assert " the " in "".join(map(chr, inputs.flatten().tolist()))
+
+
+def test_reverse_asks_for_the_sequence_backwards():
+    inputs, targets = training.reverse(5, 4, 7)(torch.Generator().manual_seed(0))
+    assert inputs.shape == targets.shape == (5, 8)
+    assert (inputs[:, 4] == 7).all() and inputs[:, :4].max() < 7
+    assert (targets[:, :4] == training.IGNORED).all()
+    assert torch.equal(targets[:, 4:], inputs[:, :4].flip(1))
+    assert torch.equal(targets[:, 4:-1], inputs[:, 5:])
+    model = Transformer(1, 8, 8, 8, n_head=2, d_ff=16)
+    assert training.train([model], [0], training.reverse(5, 4, 7), training.warm_up(1e-3, 1, 2)).isfinite().all()
+
+
+ONE, TASK, RATES = models(n=1), training.reverse(2, 4, 5), torch.ones(2)
+
+
+@pytest.mark.parametrize(
+    ("work", "message"),
+    [
+        (lambda: training.text(0, 8), "batch must be a whole number of at least 1, got 0"),
+        (lambda: training.text(1, 2.5), "length must be a whole number of at least 1, got 2.5"),
+        (lambda: training.text(1, 10**9), "length must be below .* got 1000000000"),
+        (lambda: training.reverse(0, 4, 5), "batch must be .* got 0"),
+        (lambda: training.reverse(2, 0, 5), "length must be .* got 0"),
+        (lambda: training.reverse(2, 4, True), "n_symbol must be .* got True"),
+        (lambda: training.warm_up(0, 1, 1), "rate must be a finite number above 0, got 0"),
+        (lambda: training.warm_up(1, 0, 1), "n_warm must be .* got 0"),
+        (lambda: training.warm_up(1, 1, 0), "n_step must be .* got 0"),
+        (lambda: training.train([], [], TASK, RATES), r"models must hold at least one, got \[\]"),
+        (
+            lambda: training.train([*ONE, *models("pre", 1)], [0, 0], TASK, RATES),
+            r"one shape, got another in models\[1\]",
+        ),
+        (lambda: training.train(ONE, [0, 1], TASK, RATES), r"seeds must be one for each of 1 models, got \[0, 1\]"),
+        (lambda: training.train(ONE, [0], TASK, torch.ones(2, 2)), r"rates must be for 1 models, got .*\(2, 2\)"),
+        (lambda: training.train(ONE, [0], TASK, [1.0]), r"rates must be \(n_step,\) or .* got \[1.0\]"),
+        (lambda: training.train(ONE, [0], TASK, -RATES), "rates must be finite and at least 0, got -1 to -1"),
+        (lambda: training.train(ONE, [0], TASK, RATES * math.nan), "rates must be finite .* got nan"),
+        (lambda: training.train(ONE, [0], TASK, RATES, clip=0), "clip must be a finite number above 0, got 0"),
+        (lambda: training.train(ONE, [0], TASK, RATES, lr=1), "settings must leave lr alone, got 1"),
+        (
+            lambda: training.train(ONE, [0], TASK, RATES, weight_decay=1),
+            "settings must leave weight_decay alone, got 1",
+        ),
+        (
+            lambda: training.train(ONE, [0], TASK, RATES, torch.optim.AdamW),
+            "optimizer must not decay weights, got .*AdamW",
+        ),
+        (lambda: training.final(torch.ones(3)), r"losses must be floats \(n_step, n_model\), got .*\(3,\)"),
+        (lambda: training.final(torch.ones(3, 1), 4), "n_last must be at most 3, the number of steps, got 4"),
+        (lambda: training.final(torch.ones(3, 1), 0), "n_last must be .* got 0"),
+    ],
+)
+def test_refuses(work, message):
+    with pytest.raises(ValueError, match=message):
+        work()
