@@ -1,7 +1,5 @@
 """DLCL against its formula and its limits, the gradient identity against autograd, and their refusals."""
 
-import copy
-
 import pytest
 import torch
 from torch import nn
@@ -91,8 +89,10 @@ def test_product_refuses():
     with pytest.raises(ValueError, match="delta must have batch 2, got 1"):
         chapter.post_ln_product(post, x, x[:1])
     for partial in (dict(attention="none"), dict(cross=True)):
-        with pytest.raises(ValueError, match="model must have attention and no cross-attention"):
+        with pytest.raises(ValueError, match="block must have attention and no cross-attention"):
             chapter.post_ln_product(Transformer(2, **SIZES, norm="post", **partial), x, x)
+    with pytest.raises(ValueError, match="block must have attention .* got None"):
+        chapter.branches(None)
 
 
 def test_hooks_see_every_branch_and_can_cut_it():
@@ -110,21 +110,57 @@ def test_hooks_see_every_branch_and_can_cut_it():
         chapter.hook_branches(model, 1)
 
 
-@pytest.mark.parametrize("make", [Transformer, chapter.DLCL])
-def test_one_model_trains_as_several_do(make):
-    model = drawn(make(2, **SIZES, **WORDS, norm="post"))
-    task, rates = training.text(batch=2, length=6), training.warm_up(2e-3, 5, 20)
-    several = training.train([model, copy.deepcopy(model)], [3, 4], task, rates)
-    before = copy.deepcopy(model)
-    one = chapter.train_one(model, 3, task, rates)
-    torch.testing.assert_close(one, several[:, 0], atol=1e-3, rtol=0)
-    assert any((a != b).any() for a, b in zip(before.parameters(), model.parameters(), strict=True))
+def test_smaller_weights_are_those_of_deepnet():
+    plain, small = (
+        drawn(Transformer(3, **SIZES, norm="post")),
+        chapter.shrink(drawn(Transformer(3, **SIZES, norm="post"))),
+    )
+    gain = (8 * 3) ** -0.25
+    for (name, before), after in zip(plain.named_parameters(), small.parameters(), strict=True):
+        scaled = any(part in name for part in ("value.weight", "out.weight", "hidden.weight"))
+        torch.testing.assert_close(after, before * gain if scaled else before)
 
 
-@pytest.mark.parametrize(
-    "rates", [torch.ones(3, 2), torch.ones(0), torch.tensor([1.0, torch.nan]), [0.1], -torch.ones(2)]
-)
-def test_train_one_refuses(rates):
-    model = Transformer(1, **SIZES, **WORDS)
-    with pytest.raises(ValueError, match="rates must be"):
-        chapter.train_one(model, 0, training.text(2, 6), rates)
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_the_lines_of_pre_ln_and_post_ln_are_those_of_the_block(norm):
+    plain, x = drawn(Transformer(3, **SIZES, norm=norm)), vectors()
+    expected = plain(x)
+    name = {"pre": "Pre-LN", "post": "Post-LN"}[norm]
+    torch.testing.assert_close(chapter.redesign(plain, name, x)(x), expected)
+
+
+def test_each_design_is_its_line():
+    f, x, layer_norm = nn.Linear(8, 8), vectors(), nn.functional.layer_norm
+    ln = lambda v: layer_norm(v, (8,))
+    expected = {
+        "DeepNorm": ln((2 * 2) ** 0.25 * x + f(x)),
+        "Admin": ln(3 * x + f(x)),
+        "LN Scaling": x + f(ln(x) / 2**0.5),
+        "Peri-LN": x + ln(f(ln(x))),
+        "OLMo 2": x + ln(f(x)),
+    }
+    for name, stream in expected.items():
+        block = chapter.redesign(drawn(Transformer(2, **SIZES)), name, x).blocks[1]
+        if name == "Admin":
+            block.ffn_norm.skip.data.fill_(3)
+        torch.testing.assert_close(block.add(x, f, block.ffn_norm), stream)
+
+
+def test_admin_starts_from_the_variances_of_the_branches_before():
+    plain, x = drawn(Transformer(2, **SIZES, norm="post")), vectors()
+    added = []
+    chapter.hook_branches(plain, lambda module, inputs, output: added.append(output.var().item()))
+    plain(x)
+    model = chapter.redesign(drawn(Transformer(2, **SIZES, norm="post")), "Admin", x)
+    skips = [norm.skip for block in model.blocks for _, norm in chapter.branches(block)]
+    for i, skip in enumerate(skips):
+        torch.testing.assert_close(skip.data, torch.full((8,), (1 + sum(added[:i])) ** 0.5))
+        assert skip.requires_grad
+    tokens = torch.arange(12).view(2, 6)
+    words = chapter.redesign(drawn(Transformer(2, **SIZES, **WORDS, norm="post")), "Admin", tokens)
+    assert words(tokens).isfinite().all()
+
+
+def test_redesign_refuses():
+    with pytest.raises(ValueError, match="name must be one of .*'OLMo 2'.* got 'Sub-LN'"):
+        chapter.redesign(drawn(Transformer(2, **SIZES)), "Sub-LN", vectors())

@@ -1,5 +1,6 @@
 """The shared training loop: equal to torch's own optimizers on one model at a time, fair, and not stopped by divergence."""
 
+import copy
 import math
 
 import pytest
@@ -53,12 +54,16 @@ def test_each_model_trains_as_if_alone(norm, clip, optimizer, settings):
     assert not torch.allclose(found[0], found[-1], atol=1e-2)  # it moved
 
 
-def test_models_stay_as_they_are_and_a_run_can_be_repeated():
-    three = models()
-    before = [p.clone() for model in three for p in model.parameters()]
-    runs = [training.train(three, SEEDS, training.text(2, 8), training.warm_up(1e-2, 1, 3)) for _ in range(2)]
+def test_a_run_can_be_repeated_and_leaves_the_models_trained():
+    task, rates = training.text(2, 8), training.warm_up(1e-2, 1, 6)
+    runs = [training.train(three, SEEDS, task, rates) for three in (models(), models())]
     assert torch.equal(*runs)
-    assert all(torch.equal(a, b) for a, b in zip(before, (p for m in three for p in m.parameters()), strict=True))
+    trained, expected = models(), models()[1]
+    training.train(trained, SEEDS, task, rates)
+    alone(expected, SEEDS[1], task, rates, torch.optim.Adam, None, betas=(0.9, 0.98))
+    inputs, _ = task(torch.Generator().manual_seed(9))
+    assert torch.allclose(trained[1](inputs), expected(inputs), atol=1e-3)
+    assert not torch.allclose(trained[1](inputs), models()[1](inputs), atol=1e-2)
 
 
 def test_one_seed_means_the_same_batches_in_every_arm():
@@ -69,7 +74,7 @@ def test_one_seed_means_the_same_batches_in_every_arm():
         drawn.setdefault(random.initial_seed(), []).append(inputs)
         return inputs, targets
 
-    one = models(n=1) * 3
+    one = [copy.deepcopy(each) for each in models(n=1) * 3]
     losses = training.train(one, SEEDS, spy, training.warm_up(1e-3, 1, 4))
     assert {seed: len(batches) for seed, batches in drawn.items()} == {3: 4, 4: 4}
     assert torch.allclose(losses[:, 0], losses[:, 2]) and not torch.allclose(losses[:, 0], losses[:, 1])
@@ -133,6 +138,7 @@ ONE, TASK, RATES = models(n=1), training.reverse(2, 4, 5), torch.ones(2)
         (lambda: training.warm_up(1, 0, 1), "n_warm must be .* got 0"),
         (lambda: training.warm_up(1, 1, 0), "n_step must be .* got 0"),
         (lambda: training.train([], [], TASK, RATES), r"models must hold at least one, got \[\]"),
+        (lambda: training.train(ONE * 2, [0, 0], TASK, RATES), "models must be different objects, got one .* in 2"),
         (
             lambda: training.train([*ONE, *models("pre", 1)], [0, 0], TASK, RATES),
             r"one shape, got another in models\[1\]",

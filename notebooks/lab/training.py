@@ -6,15 +6,16 @@
     final(losses)  # of each model the mean of its last 50 losses; NaN where it diverged
 
 Models with one seed are given one and the same sequence of batches. Each model is trained as if alone: the
-parameters are stacked, and every operation, the optimizer's included, keeps to its own slice of the stack.
+weights of all are rows of one matrix, and every operation, the optimizer's included, keeps to its own row.
 """
 
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import functional_call, vmap
 from torch.nn import functional as F
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from tqdm.auto import tqdm
 
 from lab import checks, human_text
@@ -82,7 +83,7 @@ def train(
     clip: float | None = None,
     **settings,
 ) -> Tensor:
-    """Train copies of the models, which stay as they are; give the loss of each before each step: (n_step, n_model).
+    """Train the models, in place; give the loss of each before each step: (n_step, n_model).
 
     A model that diverges has losses that are not finite from there on, and does not disturb the others.
 
@@ -106,13 +107,17 @@ def train(
         raise ValueError(f"optimizer must not decay weights, got {optimizer!r}")
     if optimizer in (torch.optim.Adam, torch.optim.RAdam):
         settings = {"betas": (0.9, 0.98)} | settings
-    stacked, _ = stack_module_state(list(models))
-    # The optimizer's own parameters start every step at 0, so at a rate of 1 they end it as the step to take,
+    # One row holds all numbers of one model, so that each operation on them is one for all models.
+    weights = torch.stack([parameters_to_vector(model.parameters()).detach() for model in models]).requires_grad_()
+    # The optimizer's own parameter starts every step at 0, so at a rate of 1 it ends it as the step to take,
     # and each model can scale its step by a rate of its own.
-    steps = {name: nn.Parameter(torch.zeros_like(value)) for name, value in stacked.items()}
-    optimize = optimizer(steps.values(), lr=1.0, **settings)
+    step = nn.Parameter(torch.zeros_like(weights))
+    optimize = optimizer([step], lr=1.0, **settings)
+    shapes = {name: value.shape for name, value in models[0].named_parameters()}
 
-    def loss(parameters: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
+    def loss(row: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+        pieces = row.split([shape.numel() for shape in shapes.values()])
+        parameters = {name: piece.view(shapes[name]) for name, piece in zip(shapes, pieces, strict=True)}
         logits = functional_call(models[0], parameters, (inputs,))
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
 
@@ -121,18 +126,17 @@ def train(
     for rate in tqdm(rates, leave=False):
         batches = {seed: task(random) for seed, random in generators.items()}
         inputs, targets = (torch.stack(each) for each in zip(*(batches[seed] for seed in seeds), strict=True))
-        each = vmap(loss)(stacked, inputs, targets)
+        each = vmap(loss)(weights, inputs, targets)
         losses.append(each.detach())
-        gradients = torch.autograd.grad(each.sum(), list(stacked.values()))
-        if clip is not None:
-            gradients = _clipped(gradients, clip)
+        (step.grad,) = torch.autograd.grad(each.sum(), weights)
         with torch.no_grad():
-            for step, gradient in zip(steps.values(), gradients, strict=True):
-                step.zero_()
-                step.grad = gradient
+            if clip is not None:
+                step.grad *= (clip / step.grad.norm(dim=1, keepdim=True)).clamp(max=1)
+            step.zero_()
             optimize.step()
-            for value, step in zip(stacked.values(), steps.values(), strict=True):
-                value.addcmul_(step, _along(rate, step))
+            weights.addcmul_(step, rate[:, None])
+    for model, row in zip(models, weights.detach(), strict=True):
+        vector_to_parameters(row, model.parameters())
     return torch.stack(losses)
 
 
@@ -147,22 +151,12 @@ def final(losses: Tensor, n_last: int = 50) -> Tensor:
     return losses[-n_last:].mean(0).where(finite, torch.nan)
 
 
-def _along(each: Tensor, like: Tensor) -> Tensor:
-    """One number for each model, (n_model,), in a shape that multiplies `like`, (n_model, ...)."""
-    return each.view(-1, *[1] * (like.ndim - 1))
-
-
-def _clipped(gradients: Sequence[Tensor], norm: float) -> list[Tensor]:
-    """The gradients, those of each model scaled down to `norm` together where their norm is above it."""
-    squares = sum(gradient.flatten(1).square().sum(1) for gradient in gradients)
-    factor = (norm / squares.sqrt()).clamp(max=1)
-    return [gradient * _along(factor, gradient) for gradient in gradients]
-
-
 def _check(models: Sequence[nn.Module], seeds: Sequence[int], rates: Tensor) -> Tensor:
     """Refuse what cannot be trained together; give the rates as (n_step, n_model)."""
     if len(models) == 0:
         raise ValueError(f"models must hold at least one, got {models!r}")
+    if len({id(model) for model in models}) < len(models):
+        raise ValueError(f"models must be different objects, got one more than once in {len(models)}")
     shapes = [[(name, value.shape) for name, value in model.named_parameters()] for model in models]
     for i, shape in enumerate(shapes):
         if shape != shapes[0] or type(models[i]) is not type(models[0]):
