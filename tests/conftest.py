@@ -1,6 +1,7 @@
 """What several tests share: the built site, and a small copy of the book in which faults can be planted."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,9 @@ class Book:
         self.write(
             "_toc.yml", "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/small\n- file: book/verdicts\n"
         )
+        config, found = re.subn(r"statements: \[.*\]", "statements: [N1a]", (root / "_config.yml").read_text())
+        assert found == 1
+        self.write("_config.yml", config)
         self.write("book/index.md", "# A small book\n\n{cite:p}`holtzman2020curious`\n\n```{bibliography}\n```\n")
         self.write("book/verdicts.md", "# Verdicts\n\n:::{evidence} N1a\n:::\n")
         self.notebook("small", SETTLE)

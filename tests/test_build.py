@@ -62,6 +62,33 @@ def test_an_edited_definition_runs_the_notebooks_that_take_it_again(book):
     assert "after the edit" in book.page("notebooks/small")
 
 
+MEET = """\
+import time
+from pathlib import Path
+
+Path("{own}.here").touch()
+end = time.monotonic() + 60
+while not Path("{other}.here").exists():
+    assert time.monotonic() < end
+    time.sleep(0.05)"""
+
+
+def test_two_notebooks_run_at_a_time_and_one_that_fails_is_named(book):
+    book.write("_toc.yml", (book.root / "_toc.yml").read_text() + "- file: notebooks/a\n- file: notebooks/b\n")
+    book.notebook("a", MEET.format(own="a", other="b"))
+    book.notebook("b", MEET.format(own="b", other="a"), "print('they met')")
+    code, said = book.build()
+    assert code == 0, said
+    assert "they met" in book.page("notebooks/b")
+
+    book.notebook("a", "print('a ran again')")
+    book.notebook("b", "1 / 0")
+    code, said = book.build()
+    assert code != 0
+    failures = [line for line in said.splitlines() if "cell 2 failed" in line]
+    assert len(failures) == 1 and "notebooks/b" in failures[0], said
+
+
 FAULTS = {
     "a failing cell": (
         lambda book: book.notebook("small", SETTLE, "1 / 0"),
@@ -101,6 +128,10 @@ FAULTS = {
     "a statement that nothing settles": (
         lambda book: book.notebook("small", "1 + 1"),
         ["book/verdicts.md", "claim N1a is listed here, but no notebook settles it"],
+    ),
+    "a statement of the notes that no page lists": (
+        lambda book: book.write("_config.yml", (book.root / "_config.yml").read_text().replace("[N1a]", "[N1a, N1b]")),
+        ["statement N1b has no evidence on any page"],
     ),
     "a statement that is settled twice": (
         lambda book: book.notebook("small", SETTLE, SETTLE),

@@ -5,8 +5,8 @@
 
 The records are read from the lines that `lab.claims.settle` shows, as they stand on the pages: that
 works for a cold build, for a notebook taken from the cache and for one that was not read again. A listed claim that no notebook
-settles, one that is settled or listed twice, and one that is settled but not listed are warnings,
-so that a strict build stops.
+settles, one that is settled or listed twice, one that is settled but not listed, and a statement of the notes
+(`statements` in _config.yml) without a claim are warnings, so that a strict build stops.
 """
 
 import html
@@ -73,6 +73,9 @@ def check(app: Sphinx, env) -> list[str]:
             )
         if claim not in listed:
             log.warning("claim %s is settled here, but no page lists it", claim, location=docnames[0])
+    for statement in app.config.statements:
+        if not any(claim.partition(".")[0] == statement for claim in listed):
+            log.warning("statement %s has no evidence on any page", statement)
     app.settled = places
     return sorted({env.path2doc(node.source) for found in listed.values() for node in found})
 
@@ -96,6 +99,7 @@ def row(app: Sphinx, docname: str, place: str, record: dict) -> nodes.Node:
 
 
 def setup(app: Sphinx) -> dict:
+    app.add_config_value("statements", [], "env", list)
     app.add_node(evidence)
     app.add_directive("evidence", EvidenceDirective)
     app.connect("env-updated", check)
