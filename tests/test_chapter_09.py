@@ -1,0 +1,180 @@
+"""Measures of dimension against eigenvalues, the written-out stream against Llama itself, and their refusals."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from lab import human_text, language_model
+from lab.chapters import definitions
+
+chapter = definitions("09_late_layers")
+
+
+def vectors(n, d, seed=0):
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A small Llama, whose norms have a gain, in evaluation mode."""
+    sizes = dict(hidden_size=16, intermediate_size=24, num_hidden_layers=3, vocab_size=50)
+    torch.manual_seed(0)
+    config = LlamaConfig(**sizes, num_attention_heads=4, num_key_value_heads=2, initializer_range=0.5)
+    model = LlamaForCausalLM(config).eval().requires_grad_(False)
+    for name, value in model.named_parameters():
+        if "norm" in name:
+            value.uniform_(0.5, 1.5)
+    return model
+
+
+TOKENS = torch.tensor([[1, 7, 3, 9, 4, 12], [5, 5, 40, 2, 8, 8]])
+
+
+def test_the_stream_gives_the_states_and_logits_of_llama(small):
+    states = chapter.stream(small, small.model.embed_tokens(TOKENS))
+    whole = small(TOKENS, output_hidden_states=True)
+    assert len(states) == 7
+    torch.testing.assert_close(small.lm_head(small.model.norm(states[-1])), whole.logits)
+    # the library's last state is the only one after the final norm
+    for ours, theirs in zip(states[:-1:2], whole.hidden_states[:-1], strict=True):
+        torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(small.model.norm(states[-1]), whole.hidden_states[-1])
+
+
+def test_the_states_between_are_what_feed_forward_reads(small):
+    seen = []
+    hooks = [
+        layer.post_attention_layernorm.register_forward_hook(lambda module, read, out: seen.append(read[0]))
+        for layer in small.model.layers
+    ]
+    small(TOKENS)
+    for hook in hooks:
+        hook.remove()
+    states = chapter.stream(small, small.model.embed_tokens(TOKENS))
+    torch.testing.assert_close(states[1::2], seen)
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_the_stream_goes_on_from_any_layer(small, first):
+    states = chapter.stream(small, small.model.embed_tokens(TOKENS))
+    torch.testing.assert_close(chapter.stream(small, states[2 * first], first), states[2 * first :])
+
+
+def test_a_layer_that_is_left_out_of_the_stream_is_left_out_of_the_model(small):
+    states = chapter.stream(small, small.model.embed_tokens(TOKENS))
+    skipped = small.lm_head(small.model.norm(chapter.stream(small, states[2], 2)[-1]))
+    layers = small.model.layers
+    try:
+        small.model.layers = torch.nn.ModuleList([layers[0], layers[2]])
+        without = small(TOKENS, use_cache=False).logits
+    finally:
+        small.model.layers = layers
+    torch.testing.assert_close(skipped, without)
+
+
+def test_the_stream_gives_the_logits_of_the_language_model():
+    model, tokenizer = language_model.load()
+    tokens = human_text.beginnings(tokenizer, 2, 12, seed=0)
+    states = chapter.stream(model, model.model.embed_tokens(tokens))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            model.lm_head(model.model.norm(states[-1])), model(tokens).logits, atol=1e-3, rtol=1e-4
+        )
+
+
+def test_stream_refuses(small):
+    x = small.model.embed_tokens(TOKENS)
+    with pytest.raises(ValueError, match="model must be a LlamaForCausalLM"):
+        chapter.stream(small.model, x)
+    for first in (-1, 4, 0.5):
+        with pytest.raises(ValueError, match=f"first must be 0 to 3, got {first}"):
+            chapter.stream(small, x, first)
+    with pytest.raises(ValueError, match=r"x must be floats \(B, T, 16\), got torch.int64"):
+        chapter.stream(small, TOKENS)
+
+
+def by_eigenvalues(x, center):
+    """Both measures from numpy's eigenvalues."""
+    x = x.numpy() - center * x.numpy().mean(0)
+    p = np.linalg.eigvalsh(x.T @ x)
+    p = p[p > 1e-12 * p.sum()] / p[p > 1e-12 * p.sum()].sum()
+    return 1 / np.square(p).sum(), np.exp(-(p * np.log(p)).sum())
+
+
+@given(st.integers(2, 30), st.integers(1, 12), st.integers(0, 1000))
+def test_measures_are_those_of_the_eigenvalues(n, d, seed):
+    x = vectors(n, d, seed) * vectors(1, d, seed + 1) + 1
+    ratio, rank = by_eigenvalues(x, center=True)
+    assert chapter.participation_ratio(x) == pytest.approx(ratio, rel=1e-6)
+    assert chapter.effective_rank(x) == pytest.approx(rank, rel=1e-6)
+    assert chapter.participation_ratio(x, center=False) == pytest.approx(by_eigenvalues(x, False)[0], rel=1e-6)
+    assert 1 - 1e-9 < ratio <= rank + 1e-9 <= min(n - 1, d) + 1e-6
+
+
+@pytest.mark.parametrize("k", [1, 3, 8])
+def test_k_equal_directions_count_k(k):
+    axes = torch.linalg.qr(vectors(8, 8)).Q[:k]
+    x = torch.cat([axes, -axes])
+    assert chapter.participation_ratio(x) == pytest.approx(k)
+    assert chapter.effective_rank(x) == pytest.approx(k)
+
+
+def test_a_shared_vector_counts_only_about_zero_and_a_huge_channel_always():
+    x = vectors(200, 20)
+    shifted = x + 100 * vectors(1, 20, 1)
+    assert chapter.participation_ratio(shifted) == pytest.approx(chapter.participation_ratio(x))
+    assert chapter.participation_ratio(x) > 15
+    assert chapter.participation_ratio(shifted, center=False) < 1.01
+    x[:, 3] *= 1000
+    assert chapter.participation_ratio(x) < 1.01
+
+
+@pytest.mark.parametrize("measure", [chapter.participation_ratio, chapter.effective_rank])
+def test_measures_refuse(measure):
+    for bad in (torch.ones(1, 3), torch.ones(3), [[1.0, 2.0], [3.0, 4.0]]):
+        with pytest.raises(ValueError, match="x must be at least two vectors"):
+            measure(bad)
+    for bad in (torch.tensor([[1.0, torch.nan], [0.0, 1.0]]), torch.ones(3, 2, dtype=torch.int64)):
+        with pytest.raises(ValueError, match="x must be finite floats"):
+            measure(bad)
+    with pytest.raises(ValueError, match="x must vary, got 4 equal vectors"):
+        measure(torch.ones(4, 3))
+
+
+def test_top_share():
+    x = torch.tensor([[3.0, 0.0, 1.0, 2.0], [-3.0, 2.0, 1.0, 0.0]])
+    assert chapter.top_share(x, n_top=1) == pytest.approx(18 / 28)
+    assert chapter.top_share(x, n_top=4) == pytest.approx(1)
+    # the channel that was largest before the gain, although it no longer is
+    gain = torch.tensor([0.0, 1.0, 5.0, 1.0])
+    assert chapter.top_share(x, gain, n_top=1) == 0
+    assert chapter.top_share(x, torch.tensor([2.0, 1.0, 1.0, 1.0]), n_top=1) == pytest.approx(72 / 82)
+
+
+def test_top_share_refuses():
+    with pytest.raises(ValueError, match="n_top must be a whole number of at least 1, got 0"):
+        chapter.top_share(torch.ones(2, 4), n_top=0)
+    for bad in (torch.ones(2, 2), torch.ones(4), None):
+        with pytest.raises(ValueError, match="x must be vectors of at least 3 channels"):
+            chapter.top_share(bad)
+    for bad in (torch.zeros(2, 4), torch.full((2, 4), torch.nan)):
+        with pytest.raises(ValueError, match="x times gain must be finite, not 0"):
+            chapter.top_share(bad)
+
+
+def test_ordinary_leaves_out_first_tokens_and_those_that_are_ever_long():
+    states = [torch.ones(2, 5, 4), 10 * torch.ones(2, 5, 4)]
+    states[0][:, 0] = 0.1
+    states[0][1, 2] = 2.9  # less than three times the median
+    states[1][0, 3] = 31
+    states[1][:, 0] = 1e6  # and does not count for the median
+    usual = chapter.ordinary(states)
+    expected = torch.ones(2, 5, dtype=torch.bool)
+    expected[:, 0] = expected[0, 3] = False
+    assert torch.equal(usual, expected)
+    for bad in ([], [torch.ones(2, 5, 4), torch.ones(2, 4, 4)]):
+        with pytest.raises(ValueError, match="states must be tensors of one shape, at least one"):
+            chapter.ordinary(bad)
