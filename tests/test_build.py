@@ -188,6 +188,18 @@ CHAPTER_FAULTS = {
         "return norm(x + branch(x))",
         "ClaimRefuted: N6.blocks",
     ),
+    "the norms' Jacobians left out of the product": (
+        "08_going_deep",
+        "        if norms:\n",
+        "        if False:\n",
+        "ClaimRefuted: N9.product",
+    ),
+    "a factor by layer in the place of GPT-2's": (
+        "09_late_layers",
+        '"GPT-2": by_depth',
+        '"GPT-2": by_layer',
+        "ClaimRefuted: N10.factor",
+    ),
 }
 
 
