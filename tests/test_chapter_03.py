@@ -134,7 +134,7 @@ def test_empty_places_do_not_matter_to_a_fixed_head():
     small, x = network(chapter.FixedHead), points(5).double()
     large = chapter.FixedHead(2, room=30, d_model=8).double()
     state = small.state_dict()
-    for name, rows in (("position.weight", 30), ("vocabulary.weight", 31), ("vocabulary.bias", 31)):
+    for name in ("position.weight", "vocabulary.weight", "vocabulary.bias"):
         whole = large.state_dict()[name].clone()
         whole[: len(state[name])] = state[name]
         state[name] = whole
