@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from conftest import SETTLE
 from playwright.sync_api import sync_playwright
 
 OPTIONS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
@@ -36,8 +37,7 @@ def test_undescribed_figures_are_found(image, found):
 
 def test_a_figure_without_alternative_text_is_found_on_a_built_page(book):
     source = "import matplotlib.pyplot as plt\nfrom lab import figures\nfigures.use()\nplt.plot([1, 2]);"
-    book.write("book/verdicts.md", "# Verdicts\n")
-    book.notebook("small", source)
+    book.notebook("small", SETTLE, source)
     code, said = book.build()
     assert code == 0, said
     assert len(undescribed(book.page("notebooks/small"))) == 1
