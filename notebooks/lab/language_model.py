@@ -101,9 +101,9 @@ def fetch() -> str:
     final = home / f"SmolLM2-135M-Instruct-{GGUF_SHA256[:12]}"
     if _intact(final):
         return str(final)
-    if final.exists():
-        print("the language model in the cache is damaged, or of an older kind: fetching it again", file=sys.stderr)
     try:
+        if final.exists():
+            print("the language model in the cache is damaged, or of an older kind: fetching it again", file=sys.stderr)
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=home, prefix="fetching-", ignore_cleanup_errors=True) as work:
             work = Path(work)
@@ -155,7 +155,9 @@ class NextLogProbs:
     """The model as a function: prefixes, (B, L) token ids, to the log-probabilities (B, V) of the next token.
 
     It keeps the model's cache between calls. Prefixes that each add one token to a prefix of the call
-    before cost one token each, as in a beam search; any others are read from their beginning.
+    before cost one token each, as in a beam search; any others are read from their beginning. Where the model's
+    cache is not to be trusted, all are. A ValueError refuses a model whose cache leads it astray later, which is
+    looked at when the length is a power of two.
     """
 
     def __init__(self, model):
@@ -176,6 +178,9 @@ class NextLogProbs:
             elif not torch.equal(parents, torch.arange(n_read)):
                 self.cache.reorder_cache(parents)
             logits = self.model(new, past_key_values=self.cache, logits_to_keep=1).logits[:, -1]
+        length = prefixes.shape[1]
+        if parents is not None and length & (length - 1) == 0:  # seldom, and yet sooner or later
+            _refuse_astray(self.model, prefixes, logits)
         if self.cache is not None:
             self.read = prefixes.clone()
         return logits.log_softmax(-1)
@@ -221,9 +226,7 @@ def continue_prompts(
             new = chosen[:, None] if cache is not None else torch.cat([prompt, torch.stack(tokens, 1)], 1)
     written = torch.stack(tokens, 1)
     if cache is not None:
-        whole = next_logits(model, torch.cat([prompt, written], 1)[:1, :-1])
-        if not _same(logits[:1], whole):
-            raise ValueError(f"model must read on as it reads from the beginning, got {type(model).__name__}, which does not")
+        _refuse_astray(model, torch.cat([prompt, written], 1)[:, :-1], logits)
     return Continuation(written, torch.stack(surprisals, 1))
 
 
@@ -284,6 +287,13 @@ def _reads_on(model, cache) -> bool:
     except Exception:  # it cannot be given this kind of cache at all
         return False
     return _same(logits, model(texts[[1, 0]]).logits[:, -1])
+
+
+def _refuse_astray(model, read: torch.Tensor, logits: torch.Tensor) -> None:
+    """Refuse `model` unless the logits after the first text of `read` are those of reading it from the beginning."""
+    if not _same(logits[:1], next_logits(model, read[:1])):
+        name = type(model).__name__
+        raise ValueError(f"model must read on as it reads from the beginning, got {name}, which does not")
 
 
 def _two_texts(model) -> torch.Tensor:
@@ -353,12 +363,17 @@ def _convert(gguf: Path, folder: Path) -> None:
     plain.load_state_dict(dequantised.state_dict())
     plain.save_pretrained(folder)
     AutoTokenizer.from_pretrained(**source).save_pretrained(folder)
+    _keep_hashes(folder)
+
+
+def _keep_hashes(folder: Path) -> None:
+    """Write down the hash of every file in `folder`."""
     hashes = {path.name: _sha256(path) for path in folder.iterdir()}
     (folder / HASHES).write_text(json.dumps(hashes))
 
 
 def _intact(folder: Path) -> bool:
-    """Whether `folder` holds what `_convert` wrote there."""
+    """Whether `folder` holds just what was written there."""
     try:
         hashes = json.loads((folder / HASHES).read_text())
         return all(_sha256(folder / name) == found for name, found in hashes.items())
