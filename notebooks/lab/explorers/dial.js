@@ -97,7 +97,7 @@ function mount(root, data, kit) {
       const cut = keptByRow[i] === 0;
       const out = drawn ? counts[i] / drawn : 0;
       const marks = [
-        kit.svg("text", { x: left - 8, y: y + 17, "text-anchor": "end", style: cut ? "fill: var(--soft); text-decoration: line-through" : "" }, name.length > 15 ? `${name.slice(0, 14)}…` : name),
+        kit.svg("text", { x: left - 8, y: y + 11.5, "text-anchor": "end", style: cut ? "fill: var(--soft); text-decoration: line-through" : "" }, name.length > 15 ? `${name.slice(0, 14)}…` : name),
         kit.svg("rect", { x: left, y, width: Math.max(width * p, 0.6), height: 13, style: `fill: var(${i === 0 ? "--orange" : i < SHOWN ? "--blue" : "--grey"})` }),
         kit.svg("text", { x: left + width * p + 5, y: y + 11.5 }, cut ? "cut" : percent(p)),
       ];
