@@ -1,17 +1,47 @@
-"""One style for every figure: small enough for a phone, colour-blind-safe, labels on the lines."""
+"""One style for every figure: small enough for a phone, colour-blind-safe, labels on the lines.
+
+A figure's caption, name and alternative text stand in its cell's metadata, where the site takes them from. For
+who runs a chapter by hand, `use` shows the caption and its number below the figure too.
+"""
+
+from pathlib import Path
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
+from IPython import get_ipython
+from IPython.display import Markdown, display
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-# Okabe and Ito's colours, told apart with any colour vision; the site inverts their lightness in dark mode
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#767676"
+# After Okabe and Ito, told apart with any colour vision, and dark enough for text on white (4.5:1 and more).
+# The site turns their lightness round in dark mode.
+BLUE, ORANGE, GREEN, PURPLE, BROWN, GREY = "#0072B2", "#BF4A00", "#007A5A", "#AA4499", "#80610C", "#707070"
+
+# One thing has one colour and one name in the whole book.
+COLOR = {
+    "argmax": ORANGE,
+    "greedy": ORANGE,
+    "drawn": BLUE,
+    "nucleus": PURPLE,
+    "human": GREEN,
+    "beam": BROWN,
+    "Post-LN": ORANGE,
+    "Pre-LN": BLUE,
+    "Pre-LN, factor": GREEN,
+    "DLCL": PURPLE,
+}
 
 WIDTH = 4.6  # inches: a phone shows this at three quarters of its size
 
 
-def use() -> None:
-    """Set matplotlib up for the book's figures: SVG, and the book's fonts and lines."""
+def use(chapter: str | None = None) -> "Numbers":
+    """Set matplotlib up for the book's figures: SVG, and the book's fonts and lines.
+
+    Args:
+        chapter: the notebook's name without its ending. Where its cells are run by hand, captions are shown.
+
+    Returns the numbers of its figures: `figure.kept` is "Figure 2.3" where a cell's figure is named fig-kept.
+    """
     set_matplotlib_formats("svg")
     plt.rcParams.update(
         {
@@ -22,11 +52,46 @@ def use() -> None:
             "axes.titlelocation": "left",
             "axes.spines.top": False,
             "axes.spines.right": False,
-            "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, PURPLE, GREY]),
+            "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, PURPLE, BROWN, GREY]),
             "lines.linewidth": 1.8,
             "svg.hashsalt": "book",  # the same figure gives the same file
         }
     )
+    numbers = Numbers(chapter)
+    if shell := get_ipython():
+        for each in list(shell.events.callbacks["post_run_cell"]):
+            if isinstance(getattr(each, "__self__", None), Numbers):  # of an earlier call
+                shell.events.unregister("post_run_cell", each)
+        shell.events.register("post_run_cell", numbers.show_caption)
+    return numbers
+
+
+class Numbers:
+    """The captions and numbers of a chapter's figures, counted in the order of its cells."""
+
+    def __init__(self, chapter: str | None):
+        self._captions = {}  # by the cell's id
+        if chapter is None:
+            return
+        path = Path(__file__).parent.parent / f"{chapter}.ipynb"
+        if not path.is_file():
+            raise ValueError(f"chapter must be the name of a notebook in {path.parent}, got {chapter!r}")
+        for cell in nbformat.read(path, as_version=4).cells:
+            figure = cell.metadata.get("mystnb", {}).get("figure")
+            if figure:
+                number = _Number(f"Figure {int(chapter[:2])}.{len(self._captions) + 1}")
+                self._captions[cell.id] = f"**{number}.** {figure['caption']}"
+                setattr(self, figure["name"].removeprefix("fig-").replace("-", "_"), number)
+
+    def show_caption(self, result) -> None:
+        """After a cell has run: JupyterLab says which cell it was, the build of the site does not."""
+        caption = self._captions.get(result.info.cell_id)
+        if caption and result.success:
+            display(Markdown(caption))
+
+
+class _Number(str):
+    __repr__ = str.__str__
 
 
 def label(ax, x: float, y: float, text: str, color: str, **options) -> None:

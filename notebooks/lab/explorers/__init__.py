@@ -1,0 +1,69 @@
+"""Explorers: figures that a reader moves, made of data that the notebook computed in this run.
+
+    explorers.show("dial", {"contexts": contexts}, still=fig, alt="Bar chart of …")
+
+An explorer is one HTML output, the same on the site and in JupyterLab: the still figure, which stays where no script
+runs, the data, and its script. The script is the file NAME.js beside this one, which gives
+
+    mount(root, data, kit)  // fills the element `root`; `kit` is what base.js gives
+
+No request is made to anyone.
+"""
+
+import base64
+import html
+import io
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from IPython.display import display
+
+from lab import checks
+
+FOLDER = Path(__file__).parent
+NAMES = sorted(path.stem for path in FOLDER.glob("*.js") if path.stem != "base")
+
+TEMPLATE = """\
+<div class="explorer" data-explorer="{name}"><style>{style}</style>
+<div class="explorer-still"><img alt="{alt}" src="data:image/svg+xml;base64,{still}"></div>
+<script type="application/json">{data}</script>
+<script type="module">{base}
+{script}
+start("{name}", mount);
+</script></div>"""
+
+
+def show(name: str, data: dict, still: plt.Figure, alt: str) -> None:
+    """Show the explorer `name`.
+
+    Args:
+        name: one of the scripts beside this module.
+        data: what JSON can hold; numbers are shown to five digits at most, so round them.
+        still: the figure in its place where no script runs. It is closed.
+        alt: what the still figure shows, in words.
+
+    Raises:
+        ValueError: no such explorer, an empty `alt`, or data that JSON cannot hold (NaN and infinities among it).
+    """
+    checks.choice(name, "name", *NAMES)
+    if not alt.strip():
+        raise ValueError(f"alt must say what the figure shows, got {alt!r}")
+    try:
+        text = json.dumps(data, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"data must be what JSON can hold: {error}") from error
+    picture = io.BytesIO()
+    still.savefig(picture, format="svg", metadata={"Date": None})
+    plt.close(still)
+    page = TEMPLATE.format(
+        name=name,
+        alt=html.escape(alt),
+        still=base64.b64encode(picture.getvalue()).decode(),
+        data=text.replace("<", "\\u003c"),  # so that no string can end the script element
+        style=(FOLDER / "base.css").read_text(encoding="utf-8"),
+        base=(FOLDER / "base.js").read_text(encoding="utf-8"),
+        script=(FOLDER / f"{name}.js").read_text(encoding="utf-8"),
+    )
+    plain = f"[a figure to move: {name}, on the site and in JupyterLab] {alt}"
+    display({"text/html": page, "text/plain": plain}, raw=True)
