@@ -257,6 +257,11 @@ def test_a_bar_is_on_no_page(book):
     assert not re.search("jupyter.widget|it/s|100%\\|", book.page("notebooks/small"))
 
 
+def test_no_page_of_the_site_carries_a_widget(site):
+    pages = {path.name: path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
+    assert [name for name, page in pages.items() if "jupyter.widget" in page] == []
+
+
 def test_no_bar_is_a_widget():
     """tqdm.notebook, which tqdm.auto picks in a kernel, takes no notice of TQDM_DISABLE."""
     sources = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "notebooks" / "lab").glob("*.py")]
