@@ -205,6 +205,12 @@ def lose_a_weight(path: Path) -> None:
     save_file(weights, path, metadata={"format": "pt"})
 
 
+def spoil_a_weight(path: Path) -> None:
+    weights = load_file(path)
+    weights["model.norm.weight"][0] = torch.nan
+    save_file(weights, path, metadata={"format": "pt"})
+
+
 DAMAGE = {
     "cut short": ("model.safetensors", lambda path: os.truncate(path, 100_000), "damaged or cut short"),
     "empty": ("model.safetensors", lambda path: os.truncate(path, 0), "damaged or cut short"),
@@ -214,6 +220,7 @@ DAMAGE = {
         "model.safetensors is a Git LFS pointer",
     ),
     "a weight lost": ("model.safetensors", lose_a_weight, "weights are missing: model.layers.1.mlp.up_proj.weight"),
+    "a weight that is no number": ("model.safetensors", spoil_a_weight, "LlamaForCausalLM gives NaN"),
     "no weights": ("model.safetensors", Path.unlink, "OSError: .*model.safetensors"),
     "a broken configuration": ("config.json", lambda path: os.truncate(path, 20), "config.json"),
     "a broken tokenizer": ("tokenizer.json", lambda path: os.truncate(path, 1000), "JSONDecodeError"),
