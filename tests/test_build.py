@@ -111,12 +111,19 @@ def test_the_fingerprint_knows_what_results_depend_on(tmp_path, monkeypatch):
         seen.append(execution.fingerprint(ROOT))
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     seen.append(execution.fingerprint(ROOT))
-    monkeypatch.setenv(language_model.OVERRIDE, str(tmp_path))
+    model = tmp_path / "model"
+    model.mkdir()
+    monkeypatch.setenv(language_model.OVERRIDE, str(model))
     seen.append(execution.fingerprint(ROOT))
-    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    (model / "model.safetensors").write_bytes(b"weights")
     seen.append(execution.fingerprint(ROOT))
+    (tmp_path / "notebooks" / "lab" / "explorers").mkdir(parents=True)
+    (tmp_path / "requirements.txt").touch()
+    for script in ("draw()", "draw(2)"):
+        (tmp_path / "notebooks" / "lab" / "explorers" / "dial.js").write_text(script)
+        seen.append(execution.fingerprint(tmp_path))
     assert len(set(seen)) == len(seen)
-    assert execution.fingerprint(ROOT) == seen[-1]
+    assert execution.fingerprint(tmp_path) == seen[-1]
 
 
 MEET = """\

@@ -42,16 +42,17 @@ failed: dict[tuple, ExecutionResult] = {}  # by folder and sources, until its pa
 def fingerprint(root: Path) -> str:
     """A hash of everything besides its own cells that a notebook's results depend on.
 
-    The modules of `lab`, the definitions that chapters take from each other, the requirements as written and
+    The modules of `lab` and the scripts among them, the definitions that chapters take from each other, the requirements as written and
     as installed, Python itself (its documentation is a text that chapters read), the number of threads, and
     the language model.
     """
     digest = hashlib.sha256()
-    for path in sorted([*(root / "notebooks" / "lab").rglob("*.py"), root / "requirements.txt"]):
+    parts = [path for path in (root / "notebooks" / "lab").rglob("*.*") if path.is_file() and path.suffix != ".pyc"]
+    for path in sorted([*parts, root / "requirements.txt"]):
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         digest.update(f"{path.name}\n{chapters.definition_cells(path)}\n".encode())
-    required = re.findall(r"^([\w.-]+)==", (root / "requirements.txt").read_text(), re.M)
+    required = re.findall(r"^([\w.-]+)==", (root / "requirements.txt").read_text(encoding="utf-8"), re.M)
     installed = {each.name: each.version for each in importlib.metadata.distributions() if each.name in required}
     surroundings = [sys.version, os.environ["OMP_NUM_THREADS"], sorted(installed.items()), language_model.identity()]
     digest.update(repr(surroundings).encode())
