@@ -95,6 +95,7 @@ def test_a_model_that_is_not_there_stops_the_build_in_a_line(book, tmp_path, mon
     code, said = book.build()
     assert code != 0
     assert [line for line in said.splitlines() if "missing" in line and language_model.OVERRIDE in line], said
+    assert "Traceback" not in said
 
 
 def test_the_fingerprint_knows_what_results_depend_on(tmp_path, monkeypatch):
@@ -283,6 +284,10 @@ FAULTS = {
     "a failing cell": (
         lambda book: book.notebook("small", SETTLE, "1 / 0"),
         ["notebooks/small", "cell 3 failed", "ZeroDivisionError"],
+    ),
+    "a file that is no notebook": (
+        lambda book: book.write("notebooks/small.ipynb", "{"),
+        ["notebooks/small.ipynb is no notebook"],
     ),
     "a stray warning": (
         lambda book: book.notebook("small", SETTLE, "import warnings\nwarnings.warn('stray')"),
