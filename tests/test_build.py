@@ -5,7 +5,11 @@ import json
 import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
@@ -254,6 +258,20 @@ def test_a_notebook_that_failed_runs_once_and_again_in_the_next_build(book):
     (book.root / "notebooks" / "mended").touch()
     code, said = book.build()
     assert code == 0, said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="interrupts as a terminal does")
+def test_an_interrupted_build_ends_with_its_kernels(book):
+    book.notebook("small", "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(300)")
+    command = [Path(sys.executable).parent / "jupyter-book", "build", book.root]
+    build = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    started = book.root / "notebooks" / "pid"
+    while not (started.exists() and started.read_text()):
+        assert build.poll() is None
+        time.sleep(0.1)
+    os.killpg(build.pid, signal.SIGINT)
+    assert build.wait(timeout=60) != 0
+    assert not psutil.pid_exists(int(started.read_text()))
 
 
 def test_the_book_is_built_in_a_folder_of_any_name(tmp_path):

@@ -149,8 +149,12 @@ def execute(app: Sphinx, env, docnames: list[str]) -> None:
             seconds[path.name] = result.time
             bundle = CacheBundleIn(result.nb, str(path), data={"execution_seconds": result.time})
             cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    except BaseException:  # an interruption, or no room for the cache
+        pool.shutdown(wait=False, cancel_futures=True)
+        for kernel in psutil.Process().children():  # else the build would end only when they do
+            kernel.kill()
+        raise
+    pool.shutdown()
     last.write_text(json.dumps(seconds))
 
 
