@@ -176,7 +176,8 @@ def test_the_longest_of_the_last_run_starts_first_and_a_new_one_before_all(tmp_p
     config.nb_execution_cache_path = str(tmp_path / "caches" / "another")
     execution.execute(SimpleNamespace(config=config), env, list(seconds))
     assert order == ["d", "b", "c", "a"]
-    assert json.loads((tmp_path / "caches" / "seconds.json").read_text()) == {f"{k}.ipynb": v for k, v in seconds.items()}
+    kept = json.loads((tmp_path / "caches" / "seconds.json").read_text())
+    assert kept == {f"{name}.ipynb": value for name, value in seconds.items()}
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,10 @@ def unknown_kernel(book, name: str = "unknown") -> None:
 
 
 STOPS = {
-    "an error, though a later cell is part of its traceback": (["print('so far')", "x = 1\n1 / 0", "x"], "cell 3 failed: ZeroDivisionError"),
+    "an error, though a later cell is part of its traceback": (
+        ["print('so far')", "x = 1\n1 / 0", "x"],
+        "cell 3 failed: ZeroDivisionError",
+    ),
     "a kernel that dies": (
         ["print('so far')", "import os\nos._exit(9)"],
         "cell 3 failed: DeadKernelError: Kernel died; perhaps memory ran out",
@@ -250,7 +254,7 @@ def test_what_stops_a_notebook_is_named_in_a_line_and_the_other_pages_are_built(
 
 
 def test_a_notebook_that_failed_runs_once_and_again_in_the_next_build(book):
-    count = "from pathlib import Path\nruns = Path('runs')\nruns.write_text(runs.read_text() + 'x' if runs.exists() else 'x')"
+    count = "from pathlib import Path\nwith Path('runs').open('a') as runs:\n    runs.write('x')"
     book.notebook("small", SETTLE, count, "assert Path('mended').exists()")
     code, said = book.build()
     assert code != 0 and "cell 4 failed: AssertionError" in said, said
@@ -281,7 +285,8 @@ def test_the_book_is_built_in_a_folder_of_any_name(tmp_path):
 
 def test_a_bar_is_on_no_page(book):
     loop = "from lab.training import tqdm\nfor _ in tqdm(range(3)):\n    pass"
-    book.notebook("small", SETTLE, loop, loop.replace("training", "language_model"), loop.replace("lab.training", "tqdm"))
+    loops = [loop.replace("lab.training", module) for module in ("lab.training", "lab.language_model", "tqdm")]
+    book.notebook("small", SETTLE, *loops)
     code, said = book.build()
     assert code == 0, said
     assert not re.search("jupyter.widget|it/s|100%\\|", book.page("notebooks/small"))

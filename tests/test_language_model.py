@@ -195,6 +195,7 @@ def test_a_model_that_its_cache_leads_astray_later_is_refused_by_name(monkeypatc
 @pytest.mark.parametrize(("ends", "ruled_out"), [(None, []), (5, [5]), ([5, 7], [5, 7])])
 def test_all_tokens_that_end_a_text_are_ruled_out(ends, ruled_out):
     model = small_model("Llama", eos_token_id=ends)
+    assert language_model.ends(model).tolist() == ruled_out
 
     def choose(logits):
         assert logits.isinf().nonzero()[:, 1].tolist() == ruled_out

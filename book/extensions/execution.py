@@ -41,9 +41,9 @@ failed: dict[tuple, ExecutionResult] = {}  # by folder and sources, until its pa
 def fingerprint(root: Path) -> str:
     """A hash of everything besides its own cells that a notebook's results depend on.
 
-    The modules of `lab` and the scripts among them, the definitions that chapters take from each other, the requirements as written and
-    as installed, Python itself (its documentation is a text that chapters read), the number of threads, and
-    the language model.
+    The modules of `lab` and the scripts among them, the definitions that chapters take from each other, the
+    requirements as written and as installed, Python itself (its documentation is a text that chapters read),
+    the number of threads, and the language model.
     """
     digest = hashlib.sha256()
     parts = [path for path in (root / "notebooks" / "lab").rglob("*.*") if path.is_file() and path.suffix != ".pyc"]
