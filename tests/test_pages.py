@@ -119,10 +119,13 @@ def test_ids_of_statements_link_and_definitions_are_on_the_page(terms):
     code, said = terms.build()
     assert code == 0, said
     html = terms.page("notebooks/small")
-    links = re.findall(r'<a class="reference internal" href="([^"]*)">(?:<span[^>]*>)?(N[^<]*)<', html)
+    prose = html.partition("data-record")[0]
+    links = re.findall(r'<a class="reference internal" href="([^"]*)">(?:<span[^>]*>)?(N[^<]*)<', prose)
     there = "../book/verdicts.html"
     found = [(f"{there}#n1a", "N1a"), (f"{there}#claim-n1a-more", "N1a.more"), (f"{there}#n1a", "N1a"), (there, "N1a")]
     assert links == found
+    settled = BeautifulSoup(html, "html.parser").select(".claim strong a")
+    assert [(a["href"], a.text) for a in settled] == [found[0], found[1]]
     verdicts = BeautifulSoup(terms.page("book/verdicts"), "html.parser")
     assert verdicts.find(id="n1a") and verdicts.find(id="claim-n1a-more")
 

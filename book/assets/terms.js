@@ -30,7 +30,7 @@ document.addEventListener("DOMContentLoaded", () => {
     open.style.top = `${below ? line.bottom + 6 : line.top - size.height - 6}px`;
   };
 
-  for (const link of document.querySelectorAll('article a[href*="#term-"]')) {
+  for (const link of document.querySelectorAll('article a.reference[href*="#term-"]')) {
     const box = document.getElementById(`definition-${decodeURIComponent(link.hash.slice(1))}`);
     if (!box) continue;
     let touched = false;

@@ -1,7 +1,8 @@
 """Links the ids of statements, wherever prose names one, to the page of verdicts.
 
-`N8a` leads to the statement, `N8b.decoder` to that claim's evidence. Left alone are code, formulas, headings and
-what is a link already. A claim that no notebook settles is a warning, so that a strict build stops.
+`N8a` leads to the statement, `N8b.decoder` to that claim's evidence, and so does the line that settles it. Left
+alone are code, formulas, headings and what is a link already. A claim that no notebook settles is a warning, so
+that a strict build stops.
 """
 
 import re
@@ -12,6 +13,7 @@ from sphinx.util import logging
 
 log = logging.getLogger(__name__)
 MENTION = re.compile(r"(?<![\w.])(N\d+[a-z]?)(\.[a-z][a-z-]*)?(?![\w-])")
+SETTLED = re.compile(r"<strong>(N[\w.-]+) settled\.")  # as `lab.claims.settle` shows it
 LEFT_ALONE = (nodes.title, nodes.reference, nodes.literal, nodes.FixedTextElement, nodes.math, nodes.Invisible)
 
 
@@ -19,6 +21,11 @@ def link(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     for text in list(doctree.findall(nodes.Text)):
         if MENTION.search(text) and not inside(text, LEFT_ALONE):
             text.parent.replace(text, linked(app, docname, text))
+    for raw in doctree.findall(nodes.raw):
+        found = SETTLED.search(raw.astext())
+        if found and found[1].partition(".")[0] in app.statements:
+            address = f'<a class="reference internal" href="{target(app, docname, found[1])}">{found[1]}</a>'
+            raw.children = [nodes.Text(raw.astext().replace(found[0], f"<strong>{address} settled."))]
 
 
 def inside(node: nodes.Node, kinds: tuple) -> bool:
@@ -38,12 +45,17 @@ def linked(app: Sphinx, docname: str, text: nodes.Text) -> list[nodes.Node]:
         if claim and claim not in app.settled:
             log.warning("claim %s is named here, but no notebook settles it", claim, location=text.parent)
             continue
-        page = app.builder.get_relative_uri(docname, app.statements[name].docname)
-        anchor = app.settled[claim][0][1]["anchor"] if claim else name.lower()
         parts += [nodes.Text(text[end : found.start()])]
-        parts += [nodes.reference("", found[0], refuri=f"{page}#{anchor}", internal=True)]
+        parts += [nodes.reference("", found[0], refuri=target(app, docname, found[0]), internal=True)]
         end = found.end()
     return [*parts, nodes.Text(text[end:])]
+
+
+def target(app: Sphinx, docname: str, name: str) -> str:
+    """Where a statement, or a claim that is settled, stands on the page of verdicts."""
+    statement, _, part = name.partition(".")
+    anchor = app.settled[name][0][1]["anchor"] if part else name.lower()
+    return f"{app.builder.get_relative_uri(docname, app.statements[statement].docname)}#{anchor}"
 
 
 def setup(app: Sphinx) -> dict:
