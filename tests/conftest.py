@@ -18,7 +18,8 @@ class Book:
 
     def __init__(self, root: Path):
         self.root = root
-        unwanted = shutil.ignore_patterns(".*", "_build", "tests", "__pycache__", "*.ipynb")
+        # a page that its table of contents leaves out would be a warning in a folder with [ ] in its name
+        unwanted = shutil.ignore_patterns(".*", "_build", "tests", "__pycache__", "*.ipynb", "*.md")
         shutil.copytree(ROOT, root, ignore=unwanted, dirs_exist_ok=True)
         self.write(
             "_toc.yml", "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/small\n- file: book/verdicts\n"

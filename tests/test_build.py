@@ -1,11 +1,22 @@
 """The strict build: it passes cold, warm and after a change, and every fault stops it and is named."""
 
+import importlib.metadata
+import json
+import os
 import re
 import shutil
+import sys
+from types import SimpleNamespace
 
 import nbformat
+import psutil
 import pytest
-from conftest import ROOT, SETTLE
+from conftest import ROOT, SETTLE, Book
+
+from lab import language_model
+
+sys.path.append(str(ROOT / "book" / "extensions"))
+import execution  # noqa: E402
 
 
 def evidence(book) -> str:
@@ -19,6 +30,7 @@ def test_evidence_is_filled_in_cold_warm_and_after_one_notebook_changed(book):
     for options in ((), ("--all",), ()):
         code, said = book.build(*options)
         assert code == 0, said
+        assert "without encryption" not in said
         assert "x: 2 (1 run), all pass" in evidence(book)
 
     book.notebook("other", "print('other ran again')")
@@ -62,6 +74,51 @@ def test_an_edited_definition_runs_the_notebooks_that_take_it_again(book):
     assert "after the edit" in book.page("notebooks/small")
 
 
+def test_another_model_and_a_changed_one_run_the_notebooks_again(book, tmp_path, monkeypatch):
+    def show(name: str, content: str) -> None:
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "config.json").write_text(content)
+        monkeypatch.setenv(language_model.OVERRIDE, os.path.relpath(tmp_path / name))
+        code, said = book.build()
+        assert code == 0, said
+        assert f"its model is {content}" in book.page("notebooks/small")
+
+    look = "from pathlib import Path\nfrom lab import language_model as l\n"
+    book.notebook("small", SETTLE, look + "print('its model is', Path(l.fetch(), 'config.json').read_text())")
+    show("a", "first")
+    show("b", "second")
+    show("b", "second, changed")
+
+
+def test_a_model_that_is_not_there_stops_the_build_in_a_line(book, tmp_path, monkeypatch):
+    monkeypatch.setenv(language_model.OVERRIDE, str(tmp_path / "missing"))
+    code, said = book.build()
+    assert code != 0
+    assert [line for line in said.splitlines() if "missing" in line and language_model.OVERRIDE in line], said
+
+
+def test_the_fingerprint_knows_what_results_depend_on(tmp_path, monkeypatch):
+    def distributions(torch: str) -> list:
+        return [SimpleNamespace(name="torch", version=torch), SimpleNamespace(name="unasked", version=torch)]
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv(language_model.OVERRIDE, raising=False)
+    seen = [execution.fingerprint(ROOT)]
+    monkeypatch.setattr(sys, "version", "3.99")
+    seen.append(execution.fingerprint(ROOT))
+    for version in ("2.13.0+cpu", "2.13.0+cu130"):
+        monkeypatch.setattr(importlib.metadata, "distributions", lambda version=version: distributions(version))
+        seen.append(execution.fingerprint(ROOT))
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    seen.append(execution.fingerprint(ROOT))
+    monkeypatch.setenv(language_model.OVERRIDE, str(tmp_path))
+    seen.append(execution.fingerprint(ROOT))
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    seen.append(execution.fingerprint(ROOT))
+    assert len(set(seen)) == len(seen)
+    assert execution.fingerprint(ROOT) == seen[-1]
+
+
 MEET = """\
 import time
 from pathlib import Path
@@ -73,20 +130,137 @@ while not Path("{other}.here").exists():
     time.sleep(0.05)"""
 
 
-def test_two_notebooks_run_at_a_time_and_one_that_fails_is_named(book):
+@pytest.mark.skipif(execution.at_once() < 2, reason="one core, or less than 4 GB of free memory")
+def test_two_notebooks_run_at_a_time(book):
     book.write("_toc.yml", (book.root / "_toc.yml").read_text() + "- file: notebooks/a\n- file: notebooks/b\n")
     book.notebook("a", MEET.format(own="a", other="b"))
     book.notebook("b", MEET.format(own="b", other="a"), "print('they met')")
     code, said = book.build()
     assert code == 0, said
     assert "they met" in book.page("notebooks/b")
+    assert re.search(r"3 of 3, \w+\.ipynb took \d+ s", said), said
+    assert "without encryption" not in said
 
-    book.notebook("a", "print('a ran again')")
-    book.notebook("b", "1 / 0")
+
+def test_the_longest_of_the_last_run_starts_first_and_a_new_one_before_all(tmp_path, monkeypatch):
+    seconds, order = {"a": 1, "b": 30, "c": 2}, []
+
+    def run(notebook, cwd, *_):
+        order.append(notebook.cells[0].source)
+        return execution.ExecutionResult(notebook, cwd, seconds[order[-1]])
+
+    monkeypatch.setattr(execution, "run", run)
+    monkeypatch.setattr(execution, "at_once", lambda: 1)
+    config = SimpleNamespace(nb_execution_cache_path=str(tmp_path / "caches" / "one"), nb_execution_timeout=60)
+    env = SimpleNamespace(doc2path=lambda docname: str(tmp_path / f"{docname}.ipynb"))
+    for name in (*seconds, "d"):
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(name)]), env.doc2path(name))
+    execution.execute(SimpleNamespace(config=config), env, list(seconds))
+    assert order == ["a", "b", "c"]
+    execution.execute(SimpleNamespace(config=config), env, list(seconds))
+    assert order == ["a", "b", "c"]  # they were all in the cache
+
+    seconds["d"], order[:] = 3, []
+    config.nb_execution_cache_path = str(tmp_path / "caches" / "another")
+    execution.execute(SimpleNamespace(config=config), env, list(seconds))
+    assert order == ["d", "b", "c", "a"]
+    assert json.loads((tmp_path / "caches" / "seconds.json").read_text()) == {f"{k}.ipynb": v for k, v in seconds.items()}
+
+
+@pytest.mark.parametrize(
+    ("cores", "free", "cpu_max", "memory_max", "expected"),
+    [
+        (2, 21e9, None, None, 2),
+        (8, 64e9, None, None, 8),
+        (8, 9e9, None, None, 4),
+        (8, 1e9, None, None, 1),
+        (8, 64e9, "max 100000", "max", 8),
+        (8, 64e9, "300000 100000", "max", 3),
+        (8, 64e9, "max 100000", "4500000000", 2),
+    ],
+)
+def test_cores_and_free_memory_decide_how_many_run_at_once(
+    tmp_path, monkeypatch, cores, free, cpu_max, memory_max, expected
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores), raising=False)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
+    monkeypatch.setattr(execution, "CGROUP", tmp_path)
+    for name, text in (("cpu.max", cpu_max), ("memory.max", memory_max)):
+        if text:
+            (tmp_path / name).write_text(f"{text}\n")
+    assert execution.at_once() == expected
+
+
+def broken_kernel(book, monkeypatch) -> None:
+    """A kernel that ends at once, and a notebook `other` that asks for it."""
+    folder = book.root / "jupyter" / "kernels" / "broken"
+    folder.mkdir(parents=True)
+    command = ["python", "-c", "raise SystemExit(3)", "{connection_file}"]
+    (folder / "kernel.json").write_text(json.dumps({"argv": command, "display_name": "broken", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(folder.parents[1]))
+    unknown_kernel(book, "broken")
+
+
+def unknown_kernel(book, name: str = "unknown") -> None:
+    path = book.root / "notebooks" / "other.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.kernelspec.name = name
+    nbformat.write(notebook, path)
+
+
+STOPS = {
+    "an error, though a later cell is part of its traceback": (["x = 1\n1 / 0", "x"], "cell 2 failed: ZeroDivisionError"),
+    "a kernel that dies": (["1 + 1", "import os\nos._exit(9)"], "cell 3 failed: DeadKernelError: Kernel died"),
+    "a kernel that is unknown": (["1 + 1"], "its kernel did not start: NoSuchKernel: No such kernel named unknown"),
+    "a kernel that cannot start": (["1 + 1"], "its kernel did not start: RuntimeError: Kernel died"),
+}
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_what_stops_a_notebook_is_named_in_a_line_and_the_other_pages_are_built(book, monkeypatch, stop):
+    sources, named = STOPS[stop]
+    book.write("_toc.yml", (book.root / "_toc.yml").read_text() + "- file: notebooks/other\n")
+    book.notebook("other", *sources)
+    if "unknown" in stop:
+        unknown_kernel(book)
+    if "cannot start" in stop:
+        broken_kernel(book, monkeypatch)
     code, said = book.build()
     assert code != 0
-    failures = [line for line in said.splitlines() if "cell 2 failed" in line]
-    assert len(failures) == 1 and "notebooks/b" in failures[0], said
+    lines = [line for line in said.splitlines() if named in line]
+    assert len(lines) == 1 and "notebooks/other.ipynb" in lines[0], said
+    assert evidence(book) == "N1a x: 2 (1 run). Control, no x: 0 (1 run)."
+    assert "without encryption" not in said
+
+
+def test_a_notebook_that_failed_runs_once_and_again_in_the_next_build(book):
+    count = "from pathlib import Path\nruns = Path('runs')\nruns.write_text(runs.read_text() + 'x' if runs.exists() else 'x')"
+    book.notebook("small", SETTLE, count, "assert Path('mended').exists()")
+    code, said = book.build()
+    assert code != 0 and "cell 4 failed: AssertionError" in said, said
+    assert (book.root / "notebooks" / "runs").read_text() == "x"
+    (book.root / "notebooks" / "mended").touch()
+    code, said = book.build()
+    assert code == 0, said
+
+
+def test_the_book_is_built_in_a_folder_of_any_name(tmp_path):
+    code, said = Book(tmp_path / "a [b] ü #c %d").build()
+    assert code == 0, said
+
+
+def test_a_bar_is_on_no_page(book):
+    loop = "from lab.training import tqdm\nfor _ in tqdm(range(3)):\n    pass"
+    book.notebook("small", SETTLE, loop, loop.replace("training", "language_model"), loop.replace("lab.training", "tqdm"))
+    code, said = book.build()
+    assert code == 0, said
+    assert not re.search("jupyter.widget|it/s|100%\\|", book.page("notebooks/small"))
+
+
+def test_no_bar_is_a_widget():
+    """tqdm.notebook, which tqdm.auto picks in a kernel, takes no notice of TQDM_DISABLE."""
+    sources = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "notebooks" / "lab").glob("*.py")]
+    assert [path.name for path in sources if re.search(r"tqdm\.(auto|autonotebook|notebook)\b", path.read_text())] == []
 
 
 FAULTS = {

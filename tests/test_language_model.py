@@ -37,7 +37,8 @@ def other_process(cache: Path, **environment) -> subprocess.Popen:
     pip_cache = subprocess.check_output([sys.executable, "-m", "pip", "cache", "dir"], text=True).strip()
     environment = {"XDG_CACHE_HOME": str(cache), "PIP_CACHE_DIR": pip_cache, "PYTHONPATH": str(NOTEBOOKS)} | environment
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    return subprocess.Popen([sys.executable, "-c", code], env=os.environ | environment, **pipes)
+    inherited = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
+    return subprocess.Popen([sys.executable, "-c", code], env=inherited | environment, **pipes)
 
 
 def test_two_processes_at_once_fetch_it_into_an_empty_cache(tmp_path):

@@ -116,7 +116,8 @@ def listed_on(doctree: nodes.document) -> list[tuple[str, nodes.strong]]:
     """The items `**verdict** [N1a](#target): text` of a page's lists: the ids, and the verdicts."""
     found = []
     for item in doctree.findall(nodes.list_item):
-        parts = item[0].children if len(item) and isinstance(item[0], nodes.paragraph) else []
+        first = item[0].children if len(item) and isinstance(item[0], nodes.paragraph) else []
+        parts = [part for part in first if part.astext()]  # Markdown puts an empty text before bold words
         if len(parts) > 2 and isinstance(parts[0], nodes.strong) and parts[1].astext().isspace():
             name = parts[2].astext()
             if not isinstance(parts[2], nodes.Text) and claims.NAME.fullmatch(name) and "." not in name:
