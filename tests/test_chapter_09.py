@@ -92,9 +92,9 @@ def test_the_stream_reads_no_later_token_whatever_the_librarys_attention(small):
     eager.set_attn_implementation("eager")  # without a mask it is not causal
     x = small.model.embed_tokens(TOKENS)
     states = chapter.stream(eager, x)
-    torch.testing.assert_close(states, chapter.stream(small, x))
+    torch.testing.assert_close(states, chapter.stream(small, x), atol=1e-4, rtol=1e-4)
     x[:, -1] += 1
-    torch.testing.assert_close(chapter.stream(eager, x)[-1][:, :-1], states[-1][:, :-1])
+    torch.testing.assert_close(chapter.stream(eager, x)[-1][:, :-1], states[-1][:, :-1], atol=1e-4, rtol=1e-4)
 
 
 def test_stream_refuses(small):
