@@ -406,16 +406,16 @@ CHAPTER_FAULTS = {
         "return norm(x + branch(x))",
         "ClaimRefuted: N6.blocks",
     ),
-    "the norms' Jacobians left out of the product": (
+    "a skip that keeps all in the place of 0.7": (
         "08_going_deep",
-        "        if norms:\n",
-        "        if False:\n",
-        "ClaimRefuted: N9.product",
+        "norm: 0.7 * x + f(norm(x))",
+        "norm: x + f(norm(x))",
+        "ClaimRefuted: N9.skip",
     ),
     "a factor by layer in the place of GPT-2's": (
         "09_late_layers",
-        '"GPT-2": by_depth',
-        '"GPT-2": by_layer',
+        '"GPT-2\'s": by_depth',
+        '"GPT-2\'s": by_layer',
         "ClaimRefuted: N10.factor",
     ),
 }

@@ -127,6 +127,22 @@ def test_finds_where_a_test_passes(test, tried, expected):
         assert interval == [None if edge is None else pytest.approx(edge, rel=1e-9, abs=1e-12) for edge in wanted]
 
 
+@pytest.mark.parametrize(
+    ("test", "words"),
+    [
+        (lambda x: x > 6, "above 6"),
+        (lambda x: x >= 6, "at 6 or above"),
+        (lambda x: x < 1e-6, "below 10⁻⁶"),
+        (lambda x: x <= 0.3, "at 0.3 or below"),
+        (lambda x: abs(x - 2) < 0.3, "between 1.7 and 2.3"),
+        (lambda x: x < -0.1 or x > 0.1, "below −0.1 or above 0.1"),
+        (lambda x: x == 0, "at 0"),
+    ],
+)
+def test_says_in_words_where_a_test_passes(test, words):
+    assert claims._in_words(claims.passing(test, [-20, 0, 1e-9, 2, 9])) == words
+
+
 def drawn(test, evidence, control, **words):
     """The record of a claim, its layout and its picture."""
     evidence, control = dict(enumerate(evidence)), dict(enumerate(control))

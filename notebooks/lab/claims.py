@@ -303,10 +303,10 @@ def _in_words(intervals: list[list[float | None]]) -> str:
     words = []
     for first, last in intervals:
         a, b = (None if edge is None else _short(edge) for edge in (first, last))
-        if a is None:
-            words.append(f"below {b}")
+        if a is None:  # an edge that passes itself was found exactly, another one to the last bit
+            words.append(f"at {b} or below" if last == float(f"{last:.12g}") else f"below {b}")
         elif b is None:
-            words.append(f"above {a}")
+            words.append(f"at {a} or above" if first == float(f"{first:.12g}") else f"above {a}")
         else:
             words.append(f"at {a}" if a == b else f"between {a} and {b}")
     return " or ".join(words)
