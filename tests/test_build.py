@@ -268,7 +268,9 @@ def test_a_notebook_that_failed_runs_once_and_again_in_the_next_build(book):
 def test_an_interrupted_build_ends_with_its_kernels(book):
     book.notebook("small", "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(300)")
     command = [Path(sys.executable).parent / "jupyter-book", "build", book.root]
-    build = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    listen = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a shell starts with & is deaf to it
+    quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    build = subprocess.Popen(command, **quiet, start_new_session=True, preexec_fn=listen)
     started = book.root / "notebooks" / "pid"
     while not (started.exists() and started.read_text()):
         assert build.poll() is None
