@@ -186,7 +186,7 @@ def layout(record: Mapping) -> Layout:
     """Place the runs of a claim's record, the ranges where its test passes, and an axis that fits both."""
     evidence, control = list(record["evidence"].values()), list(record["control"].values())
     edges = sorted({edge for interval in record["passes"] for edge in interval if edge is not None})
-    unit = _unit(evidence, control, edges)
+    unit = _unit([*evidence, *control], edges)
 
     def along(value: float) -> float:  # linear up to `unit`, logarithmic from there
         if unit is None or abs(value) <= unit:
@@ -226,18 +226,17 @@ def layout(record: Mapping) -> Layout:
     return Layout(shaded, dots, crosses, round(bottom) + 3, sorted({x(tick) for tick in ticks}), labels)
 
 
-def _unit(evidence: list[float], control: list[float], edges: list[float]) -> float | None:
+def _unit(values: list[float], edges: list[float]) -> float | None:
     """Up to which size the axis is linear, logarithmic from there on; None: linear everywhere.
 
     Logarithmic where the values, with the edges of the test between them, span two decades. Where there are
-    both signs, or zeros, what counts is the largest of the evidence, the largest of the control, and the edges.
+    both signs, or zeros, how near the others come to zero says nothing: what counts is the largest and the edges.
     """
-    values = [*evidence, *control]
     between = [abs(edge) for edge in edges if min(values) <= edge <= max(values)]
     if min(values) > TINY and min(edges) > -TINY or max(values) < -TINY and max(edges) < TINY:
         sizes = [*map(abs, values), *between]
     else:
-        sizes = [max(map(abs, evidence)), max(map(abs, control)), *between]
+        sizes = [max(map(abs, values)), *between]
     sizes = [size for size in sizes if size > TINY]
     return min(sizes) / 10 if sizes and max(sizes) >= 100 * min(sizes) else None
 
