@@ -3,7 +3,17 @@
 import pytest
 from anatomy import WIDTHS, chromium, served, table
 
-FINISHED = ["01_argmax_vs_multinomial"]
+FINISHED = [
+    "01_argmax_vs_multinomial",
+    "02_other_samplers",
+    "03_pointer_networks",
+    "04_beam_search_vs_sampling",
+    "05_sqrt_n_scaling",
+    "06_pre_ln_vs_post_ln",
+    "07_warmup_and_radam",
+    "08_going_deep",
+    "09_late_layers",
+]
 
 
 @pytest.fixture(scope="module")

@@ -96,9 +96,14 @@ def test_no_outputs_are_stored(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_cells_are_short(path):
-    sources = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-    lines = [sum(bool(line.strip()) for line in source.splitlines()) for source in sources]
-    assert statistics.median(lines) < 10 and max(lines) <= 40
+    """A folded cell is one step, told by its line, and may be longer than one that is read; none is long."""
+    lines = {"open": [], "folded": []}
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            kind = "folded" if "hide-input" in cell.metadata.get("tags", []) else "open"
+            lines[kind].append(sum(bool(line.strip()) for line in cell.source.splitlines()))
+    assert statistics.median(lines["open"]) < 10
+    assert max(lines["open"] + lines["folded"]) <= 40
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
