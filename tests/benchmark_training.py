@@ -1,8 +1,9 @@
-"""CPU time of training models one after the other, over that of `lab.training`: python tests/benchmark_training.py
+"""CPU time of a step, a model: one after the other, by vmap, and side by side: python tests/benchmark_training.py
 
-Chapter 7's stack of six layers, one thread; the two take turns three times, and the fastest of each counts.
+The stacks of chapters 7 (6 layers) and 8 (24), one thread; the three take turns, and the median of each counts.
 """
 
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch.nn import functional as F  # noqa: E402
 from lab import training  # noqa: E402
 from lab.transformer import Transformer, init  # noqa: E402
 
-N_STEP = 8
+N_STEP = 12
 
 
 def one_by_one(models, seeds, task, rates):
@@ -29,19 +30,37 @@ def one_by_one(models, seeds, task, rates):
             optimizer.step()
 
 
-def seconds(work, n_model: int) -> float:
-    models = [Transformer(6, 32, training.VOCAB, 32, n_head=2, d_ff=128, norm="post") for _ in range(n_model)]
+def refuse(model):
+    raise RuntimeError
+
+
+def train(models, seeds, task, rates, way=training._side_by_side):
+    training._side_by_side = way
+    training.train(models, seeds, task, rates)
+
+
+def mapped(*arguments):
+    train(*arguments, way=refuse)
+
+
+def milliseconds(work, n_layer: int, n_model: int) -> float:
+    """Of one step of one model. The first steps, in which memory is found and ways are compared, do not count."""
+    models = [Transformer(n_layer, 32, training.VOCAB, 32, n_head=2, d_ff=128, norm="pre") for _ in range(n_model)]
     models = [init(model, "xavier", torch.Generator().manual_seed(i)) for i, model in enumerate(models)]
-    task, rates = training.text(8, 32), training.warm_up(1e-3, 1, N_STEP)
-    start = time.process_time()
-    work(models, range(n_model), task, rates)
-    return time.process_time() - start
+    times = []
+    for n_step in (2, 2 + N_STEP):
+        start = time.process_time()
+        work(models, range(n_model), training.text(4, 32), training.warm_up(1e-3, 1, n_step))
+        times.append(time.process_time() - start)
+    return (times[1] - times[0]) / n_model / N_STEP * 1000
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    seconds(training.train, 1)  # the first use loads what vmap needs
-    for n_model in (1, 5, 20):
-        times = [(seconds(one_by_one, n_model), seconds(training.train, n_model)) for _ in range(3)]
-        slow, fast = (min(each) / n_model / N_STEP * 1000 for each in zip(*times, strict=True))
-        print(f"{n_model} models: {slow:.1f} ms a model and step, together {fast:.1f} ms, ratio {slow / fast:.2f}")
+    milliseconds(train, 2, 1)  # the first use loads what is needed
+    for n_layer, n_model in ((6, 3), (6, 10), (6, 20), (24, 3)):
+        ways = (one_by_one, mapped, train)
+        rounds = [[milliseconds(way, n_layer, n_model) for way in ways] for _ in range(3)]
+        loop, general, fast = (statistics.median(each) for each in zip(*rounds, strict=True))
+        times = f"one by one {loop:.1f} ms, vmap {general:.1f}, side by side {fast:.1f}"
+        print(f"{n_layer} layers, {n_model} models: {times}; {loop / fast:.2f} and {general / fast:.2f} times as fast")

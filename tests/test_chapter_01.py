@@ -114,3 +114,24 @@ def test_refuses_a_bad_p(p):
 def test_unknown_chapters_are_refused():
     with pytest.raises(ValueError, match="chapter.*'99_none'"):
         definitions("99_none")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", DRAWS)
+def test_half_precision_draws_no_impossible_token(name, dtype):
+    """In float16 an exponential random number can round to 0, and its token would come first."""
+    logits = torch.full((300, 151_936), -math.inf, dtype=dtype)
+    logits[:, 77] = 1.0
+    assert (RULES[name](logits, seeded()) == 77).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", DRAWS)
+def test_half_precision_favours_neither_of_two_equals(name, dtype):
+    draws = RULES[name](torch.zeros(200_000, 2, dtype=dtype), seeded())
+    assert chi2(draws, torch.tensor([0.5, 0.5])) > 1e-6
+
+
+def test_a_nucleus_of_everything_keeps_every_possible_token():
+    logits = torch.tensor([[0.0, -40.0, -math.inf]])
+    assert torch.equal(chapter.nucleus(logits, 1.0), logits)

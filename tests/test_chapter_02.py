@@ -39,10 +39,12 @@ def test_agrees_with_hugging_face_on_a_thousand_random_rows(name):
         logits = torch.randn(1000, 50, generator=seeded(), dtype=torch.float64)
         logits *= torch.logspace(-2, 1.5, 1000)[:, None]  # from almost flat to almost certain
         logits[::3, 0] = -math.inf
-        assert torch.allclose(ours(logits, value), theirs(value)(None, logits.clone()), atol=1e-9), value
+        # a constant added to a row's logits changes nothing, so log-probabilities are compared
+        found, expected = ours(logits, value).log_softmax(-1), theirs(value)(None, logits.clone()).log_softmax(-1)
+        assert torch.allclose(found, expected, atol=1e-9), value
 
 
-@pytest.mark.parametrize("name", ["temperature", "top_k", "min_p"])
+@pytest.mark.parametrize("name", ["top_k", "min_p"])
 def test_agrees_with_hugging_face_where_logits_are_equal(name):
     ours, theirs = SAMPLERS[name]
     logits = torch.randint(-3, 3, (1000, 20), generator=seeded()).double()
@@ -92,6 +94,30 @@ def test_a_falling_temperature_tends_to_the_argmax():
     assert (chapter.temperature(logits, 1e-4).softmax(-1).amax(-1) > 0.99).float().mean() > 0.98
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("tau", [1e-4, 1e-40, 1e-320])
+def test_the_coldest_temperature_can_still_be_drawn_from(dtype, tau):
+    logits = torch.tensor([[20.0, 10, -10]], dtype=dtype)
+    probs = chapter.temperature(logits, tau).softmax(-1)
+    assert probs.tolist() == [[1, 0, 0]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["temperature", "min_p", "typical"])
+def test_half_precision_is_as_good_as_its_numbers(name, dtype):
+    ours = SAMPLERS[name][0]
+    logits = (3 * torch.randn(1000, 50, generator=seeded())).to(dtype)
+    for value in VALUES[name]:
+        kept, expected = (ours(z, value) > -math.inf for z in (logits, logits.float()))
+        assert torch.equal(kept, expected), value
+
+
+def test_p_of_one_keeps_every_possible_token():
+    logits = torch.tensor([[0.0, -40, -math.inf, -100]])
+    for name in ("top_p", "typical"):
+        assert (SAMPLERS[name][0](logits, 1.0) > -math.inf).tolist() == [[True, True, False, True]]
+
+
 def test_a_k_above_the_vocabulary_keeps_everything():
     logits = torch.randn(3, 5, generator=seeded())
     assert torch.equal(chapter.top_k(logits, 6), logits)
@@ -102,6 +128,18 @@ def test_gumbel_top_k_draws_different_possible_tokens():
     logits[:, 2] = -math.inf
     drawn = chapter.gumbel_top_k(logits, 5, seeded(1))
     assert torch.equal(drawn.sort(-1).values, torch.tensor([0, 1, 3, 4, 5]).expand(1000, -1))
+
+
+def test_gumbel_top_k_draws_nothing_impossible_in_half_precision():
+    logits = torch.full((300, 50_000), -math.inf, dtype=torch.float16)
+    logits[:, :2] = 0
+    assert (chapter.gumbel_top_k(logits, 2, seeded()) < 2).all()
+
+
+def test_gumbel_top_k_is_torchs_own_draw_without_replacement():
+    logits = torch.randn(500, 100, generator=seeded())
+    theirs = torch.multinomial(logits.softmax(-1), 4, generator=seeded(1))
+    assert (chapter.gumbel_top_k(logits, 4, seeded(1)) == theirs).all(1).float().mean() > 0.99
 
 
 def test_gumbel_top_k_refuses_more_than_there_are():

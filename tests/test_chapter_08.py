@@ -1,4 +1,4 @@
-"""DLCL against its formula and its limits, the gradient identity against autograd, and their refusals."""
+"""DLCL against its formula and its limits, the direct path, the designs of the block, and their refusals."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import nn
 
 from lab import training
 from lab.chapters import definitions
-from lab.transformer import Transformer, init
+from lab.transformer import Transformer, branches, hook_branches, init
 
 chapter = definitions("08_going_deep")
 SIZES = dict(d_model=8, n_head=2, d_ff=16)
@@ -91,23 +91,53 @@ def test_product_refuses():
     for partial in (dict(attention="none"), dict(cross=True)):
         with pytest.raises(ValueError, match="block must have attention and no cross-attention"):
             chapter.post_ln_product(Transformer(2, **SIZES, norm="post", **partial), x, x)
-    with pytest.raises(ValueError, match="block must have attention .* got None"):
-        chapter.branches(None)
 
 
-def test_hooks_see_every_branch_and_can_cut_it():
-    model, x, seen = drawn(Transformer(3, **SIZES)), vectors().requires_grad_(), []
-    chapter.hook_branches(model, lambda module, inputs, output: seen.append(output))
-    end = model.stream(x)[-1]
-    torch.testing.assert_close(end, x + sum(seen))
-    assert len(seen) == 6
-    chapter.hook_branches(model, lambda module, inputs, output: output.detach())
-    (gradient,) = torch.autograd.grad(model.stream(x)[-1], x, torch.ones_like(x))
-    assert torch.equal(gradient, torch.ones_like(x))
-    with pytest.raises(ValueError, match="model must be a Transformer, got None"):
-        chapter.hook_branches(None, print)
-    with pytest.raises(ValueError, match="hook must be a function, got 1"):
-        chapter.hook_branches(model, 1)
+def path(model, inputs, seed=2):
+    return chapter.direct_path(model, inputs, torch.Generator().manual_seed(seed))
+
+
+def test_the_direct_path_of_pre_ln_is_one_and_each_skip_dims_it():
+    model, x = drawn(Transformer(3, **SIZES, final_norm=False)), vectors()
+    assert path(model, x) == pytest.approx(1)
+    assert path(chapter.redesign(model, "Pre-LN, 0.7 x", x), x) == pytest.approx(0.7**6)
+
+
+def test_the_direct_path_of_post_ln_is_what_the_norms_leave():
+    model, x = drawn(Transformer(2, **SIZES, norm="post")).double(), vectors().double().requires_grad_()
+    y = x
+    for branch, norm in branches(model):
+        y = norm(y + branch(y).detach())
+    delta = torch.randn(y.shape, generator=torch.Generator().manual_seed(2), dtype=torch.double)
+    (arriving,) = torch.autograd.grad(y, x, delta)
+    assert path(model, x.detach()) == pytest.approx((arriving.norm() / delta.norm()).item())
+
+
+def test_the_direct_path_is_measured_beside_the_model():
+    model, tokens = drawn(Transformer(2, **SIZES, **WORDS)), torch.arange(12).view(2, 6)
+    before = model(tokens)
+    assert 0 < path(model, tokens) < 10
+    assert torch.equal(model(tokens), before) and model.embed.token.weight.dtype == torch.float32
+    before.sum().backward()  # no hook that cuts has stayed
+    assert model.blocks[0].ffn.out.weight.grad.any()
+
+
+def test_the_direct_path_of_dlcl_counts_all_that_reads_the_embedding():
+    # the newest alone: Post-LN with each norm taken twice, which changes nothing
+    x = vectors()
+    plain, model = drawn(Transformer(3, **SIZES, norm="post")), chapter.DLCL(3, **SIZES, norm="post")
+    model.load_state_dict(plain.state_dict(), strict=False)
+    mean = path(model, x)
+    model.mix.data = torch.eye(4)
+    assert path(model, x) == pytest.approx(path(plain, x), rel=1e-2)
+    assert mean > 1.5 * path(plain, x)
+
+
+def test_a_block_that_layers_share_is_shrunk_once():
+    model = drawn(Transformer(2, **SIZES, norm="post"))
+    model.blocks[1] = model.blocks[0]
+    before = model.blocks[0].ffn.out.weight.clone()
+    torch.testing.assert_close(chapter.shrink(model).blocks[0].ffn.out.weight, before * 16**-0.25)
 
 
 def test_smaller_weights_are_those_of_deepnet():
@@ -133,6 +163,7 @@ def test_each_design_is_its_line():
     f, x, layer_norm = nn.Linear(8, 8), vectors(), nn.functional.layer_norm
     ln = lambda v: layer_norm(v, (8,))
     expected = {
+        "Pre-LN, 0.8 x": 0.8 * x + f(ln(x)),
         "DeepNorm": ln((2 * 2) ** 0.25 * x + f(x)),
         "Admin": ln(3 * x + f(x)),
         "LN Scaling": x + f(ln(x) / 2**0.5),
@@ -146,16 +177,34 @@ def test_each_design_is_its_line():
         torch.testing.assert_close(block.add(x, f, block.ffn_norm), stream)
 
 
-def test_admin_starts_from_the_variances_of_the_branches_before():
-    plain, x = drawn(Transformer(2, **SIZES, norm="post")), vectors()
-    added = []
-    chapter.hook_branches(plain, lambda module, inputs, output: added.append(output.var().item()))
-    plain(x)
+@pytest.mark.parametrize("name", chapter.RULES)
+def test_a_design_has_no_part_that_it_does_not_use(name):
+    norm = "post" if name in chapter.POST else "pre"
+    tokens = torch.arange(12).view(2, 6)
+    model = chapter.redesign(drawn(Transformer(2, **SIZES, **WORDS, norm=norm)), name, tokens)
+    gradients = torch.autograd.grad(model(tokens).logsumexp(-1).sum(), list(model.parameters()), allow_unused=True)
+    assert all(gradient is not None for gradient in gradients)
+
+
+def test_the_norms_of_olmo_2_are_those_of_queries_and_keys():
+    model, x = drawn(Transformer(1, **SIZES)), vectors()
+    attention = model.blocks[0].attention
+    query = nn.functional.layer_norm(attention.query(x), (8,))
+    chapter.redesign(model, "OLMo 2", x)
+    torch.testing.assert_close(attention.query(x), query)
+
+
+def test_admin_starts_from_the_variances_of_the_sums_before():
+    x = 3 * vectors()  # a stream whose variance is not 1
     model = chapter.redesign(drawn(Transformer(2, **SIZES, norm="post")), "Admin", x)
-    skips = [norm.skip for block in model.blocks for _, norm in chapter.branches(block)]
-    for i, skip in enumerate(skips):
-        torch.testing.assert_close(skip.data, torch.full((8,), (1 + sum(added[:i])) ** 0.5))
-        assert skip.requires_grad
+    y, expected = x, torch.tensor(1.0)
+    for branch, norm in branches(model):
+        torch.testing.assert_close(norm.skip.data, expected.expand(8))
+        assert norm.skip.requires_grad and norm.skip.grad_fn is None
+        kept, added = expected * y, branch(y)
+        expected = (kept.var() + added.var()).sqrt().detach()
+        y = norm(kept + added)
+    torch.testing.assert_close(model.stream(x)[-1], y)
     tokens = torch.arange(12).view(2, 6)
     words = chapter.redesign(drawn(Transformer(2, **SIZES, **WORDS, norm="post")), "Admin", tokens)
     assert words(tokens).isfinite().all()
@@ -164,3 +213,6 @@ def test_admin_starts_from_the_variances_of_the_branches_before():
 def test_redesign_refuses():
     with pytest.raises(ValueError, match="name must be one of .*'OLMo 2'.* got 'Sub-LN'"):
         chapter.redesign(drawn(Transformer(2, **SIZES)), "Sub-LN", vectors())
+    model = chapter.redesign(drawn(Transformer(2, **SIZES, norm="post")), "DeepNorm", vectors())
+    with pytest.raises(ValueError, match="model must be plain, got one with a design"):  # it would shrink twice
+        chapter.redesign(model, "DeepNorm", vectors())

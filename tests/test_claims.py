@@ -1,12 +1,14 @@
-"""`settle` lets a claim stand only if all of its evidence passes and all of its control fails."""
+"""`settle` lets a claim stand only if all of its evidence passes and all of its control fails, and draws it."""
 
 import html
 import json
+import math
 import re
 
 import numpy as np
 import pytest
 import torch
+from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,21 +17,32 @@ from lab import claims
 above_one = dict(test=lambda x: x > 1, says="x", control_says="x halved")
 
 
-def test_shows_a_line_and_leaves_a_record(capsys, monkeypatch):
+@pytest.fixture
+def shown(monkeypatch):
+    """What `settle` displayed."""
     shown = []
     monkeypatch.setattr(claims, "display", lambda data, raw: shown.append(data))
+    return shown
+
+
+def test_shows_a_line_and_leaves_a_record_of_all_runs(shown):
     claims.settle("N1b.weights", evidence={0: 2, 1: np.float64(3)}, control={0: torch.tensor(0.5)}, **above_one)
     [data] = shown
     [record] = re.findall(r'data-record="([^"]*)"', data["text/html"])
-    assert json.loads(html.unescape(record)) == {
+    record = json.loads(html.unescape(record))
+    [[start, end]] = record.pop("passes")
+    assert start == pytest.approx(1) and end is None
+    assert record == {
         "claim": "N1b.weights",
         "anchor": "claim-n1b-weights",
         "says": "x",
-        "evidence": "2 to 3 (2 runs)",
+        "evidence": {"0": 2, "1": 3},
         "control_says": "x halved",
-        "control": "0.5 (1 run)",
+        "control": {"0": 0.5},
     }
-    assert "2 to 3 (2 runs), all pass" in data["text/plain"]
+    assert data["text/plain"] == (
+        "N1b.weights settled. x: 2 to 3 (2 runs), all pass. Control, x halved: 0.5 (1 run), all fail."
+    )
 
 
 def test_refuted_evidence_names_the_claim_the_run_and_the_value():
@@ -42,7 +55,7 @@ def test_a_passing_control_names_the_claim_the_run_and_the_value():
         claims.settle("N1a", evidence={"seed 2": 2}, control={"seed 2": 0, "seed 3": 4}, **above_one)
 
 
-values = st.dictionaries(st.integers(), st.floats(allow_nan=False, allow_infinity=False), min_size=1)
+values = st.dictionaries(st.integers(), st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5)
 
 
 @given(evidence=values, control=values)
@@ -79,7 +92,163 @@ def test_refuses_a_malformed_id(claim):
         ({0: 1e-17}, "0 (1 run)"),
         ({0: -0.5, 1: 0.25}, "−0.5 to 0.25 (2 runs)"),
         ({0: 1.0001, 1: 1.0002}, "1 (2 runs)"),
+        ({0: 0.0003, 1: 34567.0}, "0.0003 to 34,600 (2 runs)"),
+        ({0: -2.5e-7, 1: 1e-6}, "−2.5·10⁻⁷ to 10⁻⁶ (2 runs)"),
     ],
 )
 def test_spread(run_values, text):
     assert claims.spread(run_values) == text
+
+
+def broken_below_zero(x):
+    return math.log(x) < 1
+
+
+@pytest.mark.parametrize(
+    ("test", "tried", "expected"),
+    [
+        (lambda x: x > 0.15, [0.3, 0.4, 0.1], [[0.15, None]]),
+        (lambda x: x < 1e-9, [0, 1e-16, 0.4], [[None, 1e-9]]),
+        (lambda x: abs(x - 1) < 0.06, [1.01, 0.99, 1.2], [[0.94, 1.06]]),
+        (lambda x: x < -1 or x > 1, [-3, 5, 0.1], [[None, -1], [1, None]]),
+        (lambda x: x == 0, [0, 500], [[0, 0]]),
+        (lambda x: x in (2, 3), [2, 3, 7], [[2, 2], [3, 3]]),
+        (broken_below_zero, [1, 2, 5], [[0, math.e]]),
+        (lambda x: np.log(x) < 1, [1, 2, 5], [[0, math.e]]),  # warns, and gives −inf at 0
+        (lambda x: 1e-6 < x, [1e-300, 0.5], [[1e-6, None]]),
+        (lambda x: x > 1, [1e300, 0], [[1, None]]),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_finds_where_a_test_passes(test, tried, expected):
+    found = claims.passing(test, tried)
+    assert len(found) == len(expected)
+    for interval, wanted in zip(found, expected, strict=True):
+        assert interval == [None if edge is None else pytest.approx(edge, rel=1e-9, abs=1e-12) for edge in wanted]
+
+
+@pytest.mark.parametrize(
+    ("test", "words"),
+    [
+        (lambda x: x > 6, "above 6"),
+        (lambda x: x >= 6, "at 6 or above"),
+        (lambda x: x < 1e-6, "below 10⁻⁶"),
+        (lambda x: x <= 0.3, "at 0.3 or below"),
+        (lambda x: abs(x - 2) < 0.3, "between 1.7 and 2.3"),
+        (lambda x: x < -0.1 or x > 0.1, "below −0.1 or above 0.1"),
+        (lambda x: x == 0, "at 0"),
+    ],
+)
+def test_says_in_words_where_a_test_passes(test, words):
+    assert claims._in_words(claims.passing(test, [-20, 0, 1e-9, 2, 9])) == words
+
+
+def drawn(test, evidence, control, **words):
+    """The record of a claim, its layout and its picture."""
+    evidence, control = dict(enumerate(evidence)), dict(enumerate(control))
+    words = {"claim": "N1a", "says": "x", "control_says": "no x"} | words
+    record = {"evidence": evidence, "control": control, **words}
+    record["passes"] = claims.passing(test, [*evidence.values(), *control.values()])
+    return record, claims.layout(record), BeautifulSoup(claims.picture(record), "html.parser").svg
+
+
+cases = [
+    (lambda x: x > 0.15, [0.3, 0.4, 0.35], [0.1, 0.1, -0.2]),
+    (lambda x: abs(x - 1) < 0.06, [1.01, 0.99, 0.97], [1.2, 1.3]),
+    (lambda x: x > 1e-6, np.linspace(0.01, 1, 25), [0, 1e-300, 1e-40]),
+    (lambda x: x < 1e-9, [0, 1e-16], [0.4]),
+    (lambda x: x == 0, [0] * 30, [480, 500]),
+    (lambda x: x < -1 or x > 1, [-5, 5, 3], [0.1, -0.2]),
+    (lambda x: abs(x) < 0.05, [0.01, -0.02], [40, -300]),
+    (lambda x: x < -10, [-1e5, -200], [-1, -2]),
+    (lambda x: x > 1, [1e300], [-1e300]),
+    (lambda x: x > 1, [2], [1]),
+]
+
+
+@pytest.mark.parametrize(("test", "evidence", "control"), cases)
+def test_a_picture_has_one_mark_for_each_run_and_none_hides_another(test, evidence, control):
+    _, layout, svg = drawn(test, evidence, control)
+    assert len(svg.find_all("circle")) == len(layout.dots) == len(evidence)
+    assert len(svg.select("g[fill=none] path")) == len(layout.crosses) == len(control)
+    marks = [*layout.dots, *layout.crosses]
+    assert len(set(marks)) == len(marks)
+    for x, y in marks:
+        assert claims.RADIUS <= x <= claims.WIDTH - claims.RADIUS and claims.RADIUS <= y <= layout.axis
+    places = sorted((x, y) for x, y in layout.dots)
+    assert all(math.dist(a, b) >= 4 - 1e-6 for a in places for b in places if a != b)
+
+
+@pytest.mark.parametrize(("test", "evidence", "control"), cases)
+def test_exactly_the_dots_stand_on_the_shaded_ranges(test, evidence, control):
+    _, layout, svg = drawn(test, evidence, control)
+    shaded = [(float(r["x"]), float(r["x"]) + float(r["width"])) for r in svg.find_all("rect")]
+    assert shaded == [pytest.approx(interval, abs=0.11) for interval in layout.shaded]
+
+    def inside(x):
+        return any(a <= x <= b for a, b in layout.shaded)
+
+    assert all(inside(x) for x, _ in layout.dots) and not any(inside(x) for x, _ in layout.crosses[: len(control)])
+
+
+def test_both_edges_of_a_two_sided_test_are_shown_where_they_belong():
+    _, layout, _ = drawn(lambda x: 0.9 < x < 1.1, [0.95, 1.0], [1.3])
+    [(left, right)] = layout.shaded
+    dots = [x for x, _ in layout.dots]
+    per_unit = (dots[1] - dots[0]) / 0.05
+    assert left == pytest.approx(dots[1] - 0.1 * per_unit) and right == pytest.approx(dots[1] + 0.1 * per_unit)
+
+
+@pytest.mark.parametrize(
+    ("test", "evidence", "control", "logarithmic"),
+    [
+        (lambda x: x > 2, [3, 4], [1, 0.5], False),
+        (lambda x: x > 2, [3, 400], [1, 0.5], True),
+        (lambda x: x < -2, [-3, -400], [-1, -0.5], True),
+        (lambda x: x == 0, [0, 0], [480, 520], False),  # counts and zeros have no decades
+        (lambda x: x < 1e-9, [0, 0], [480, 520], True),  # but here the edge would be lost
+        (lambda x: abs(x) < 0.05, [1e-5, 0.02], [0.4], False),  # how near zero noise comes says nothing
+        (lambda x: abs(x) < 0.05, [-0.001, 0.002], [0.5], False),
+        (lambda x: abs(x) < 0.05, [0.01, -0.02], [40], True),
+    ],
+)
+def test_the_axis_is_logarithmic_where_values_span_decades(test, evidence, control, logarithmic):
+    _, layout, _ = drawn(test, evidence, control)
+    values, places = [*evidence, *control], [x for x, _ in [*layout.dots, *layout.crosses]]
+    straight = np.corrcoef(values, places)[0, 1] > 0.9999 if len(values) > 2 else None
+    assert straight != logarithmic
+
+
+@pytest.mark.parametrize(("test", "evidence", "control"), cases)
+def test_the_ends_are_labelled_and_labels_do_not_touch(test, evidence, control):
+    _, layout, svg = drawn(test, evidence, control)
+    assert [anchor for _, anchor, _ in layout.labels[:2]] == ["start", "end"]
+    assert [label.text for label in svg.find_all("text")] == [text for *_, text in layout.labels]
+    shift = {"start": 0, "middle": 0.5, "end": 1}
+    spans = sorted((x - shift[a] * 7 * len(t), x + (1 - shift[a]) * 7 * len(t)) for x, a, t in layout.labels)
+    assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False)), layout.labels
+
+
+def test_the_text_alternative_carries_the_finding():
+    _, _, svg = drawn(lambda x: 0.9 < x < 1.1, [0.95, 1.0], [1.3, 1.4, 2])
+    assert svg["role"] == "img"
+    assert svg["aria-label"] == (
+        "N1a: the test passes between 0.9 and 1.1. There lies all of the evidence, 0.95 to 1 (2 runs), "
+        "and none of the control, 1.3 to 2 (3 runs)."
+    )
+
+
+def test_a_picture_needs_nothing_from_the_page_and_no_colour_of_its_text(shown):
+    claims.settle("N1a", evidence={0: 2}, control={0: 0.5}, **above_one)
+    text = shown[0]["text/html"]
+    assert not re.search(r"\b(black|white|#000|#fff)\b|url\(|<script|href|class=\"(?!claim\")", text)
+    assert 'fill="currentColor"' in text and 'stroke="currentColor"' in text
+
+
+def test_words_are_escaped(shown):
+    words = {"says": '<b>x</b> & "y"', "control_says": "</div><script>"}
+    claims.settle("N1a", test=lambda x: x > 1, evidence={'"><i>': 2}, control={0: 0}, **words)
+    page = BeautifulSoup(shown[0]["text/html"], "html.parser")
+    assert not page.find(["script", "i"])
+    assert words["says"] in page.text and words["control_says"] in page.text
+    assert json.loads(page.div["data-record"])["evidence"] == {'"><i>': 2}

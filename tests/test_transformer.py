@@ -14,9 +14,13 @@ from lab.transformer import (
     EncoderDecoder,
     FeedForward,
     Transformer,
+    branches,
     by_depth,
     by_layer,
+    hook_branches,
     init,
+    last_matrices,
+    scale_branches,
     unscaled,
 )
 
@@ -231,6 +235,21 @@ def test_residual_factor_multiplies_the_last_matrix_of_each_branch_only(kind, re
     assert last == 4 * 2 + 4 * 3
 
 
+def shared(n_layer: int = 4) -> Transformer:
+    """A decoder in which all layers are one and the same block."""
+    model = Transformer(n_layer, **SIZES, **BYTES)
+    model.blocks = nn.ModuleList([model.blocks[0]] * n_layer)
+    return model
+
+
+@pytest.mark.parametrize("residual", [by_depth, by_layer])
+def test_init_multiplies_what_layers_share_only_once(residual):
+    plain, scaled = (last_matrices(init(shared(), "gpt2", seeded(), r)) for r in (unscaled, residual))
+    assert len(plain) == len(scaled) == 2
+    for before, after in zip(plain, scaled, strict=True):
+        torch.testing.assert_close(after, residual(1, 4) * before)
+
+
 def test_init_depends_on_its_generator_alone_and_forgets_what_was():
     model = Transformer(2, **SIZES, **BYTES)
     draw = lambda seed: [p.clone() for p in init(model, "gpt2", seeded(seed)).parameters()]
@@ -307,6 +326,99 @@ def test_under_vmap_too_a_bad_id_that_torch_sees_is_named():
         vmap(model)(torch.full((3, 2, 8), 99))
 
 
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (dict(), ["attention", "ffn"]),
+        (dict(attention="none"), ["ffn"]),
+        (dict(cross=True), ["attention", "cross", "ffn"]),
+        (dict(attention="none", cross=True), ["cross", "ffn"]),
+    ],
+)
+def test_branches_are_those_that_the_block_adds(options, names):
+    block, x = init(Block(**SIZES, **options), "xavier", seeded()), normal(2, 5, D).float()
+    memory = normal(2, 7, D, seed=3).float() if "cross" in names else None
+    assert branches(block) == [(getattr(block, n), getattr(block, f"{n}_norm")) for n in names]
+    added = []
+    block.add = lambda x, branch, norm: added.append((branch(norm(x)), norm)) or x + added[-1][0]
+    block(x, memory)
+    assert [norm for _, norm in added] == [norm for _, norm in branches(block)]
+    assert last_matrices(block) == [getattr(block, n).out.weight for n in names]
+
+
+def test_branches_of_an_encoder_decoder_are_those_of_both():
+    model = EncoderDecoder(n_layer=3, **SIZES)
+    assert branches(model) == branches(model.encoder) + branches(model.decoder)
+    assert len(branches(model)) == 3 * 2 + 3 * 3
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+@pytest.mark.parametrize("options", [dict(), dict(attention="none"), dict(cross=True)])
+def test_a_hook_sees_what_each_branch_reads_and_adds(norm, options):
+    model, x = init(Transformer(3, **SIZES, norm=norm, **options), "xavier", seeded()), normal(2, 5, D).float()
+    memory, seen = (normal(2, 7, D, seed=3).float() if "cross" in options else None), []
+    with hook_branches(model, lambda branch, inputs, out: seen.append((branch, inputs[0], out))):
+        end = model.stream(x, memory)[-1]
+    assert [branch for branch, _, _ in seen] == [branch for branch, _ in branches(model)]
+    if norm == "pre":
+        torch.testing.assert_close(x + sum(out for _, _, out in seen), end)
+        torch.testing.assert_close(seen[0][1], branches(model)[0][1](x))
+    else:
+        torch.testing.assert_close(seen[0][1], x)
+    model(x, memory)
+    assert len(seen) == len(branches(model))  # nothing since the `with` ended
+
+
+def test_a_hook_can_replace_what_a_branch_adds_and_stays_until_closed():
+    model, x = init(Transformer(3, **SIZES, final_norm=False), "xavier", seeded()), normal(2, 5, D).float()
+    before = model(x)
+    hooks = hook_branches(model, lambda branch, inputs, out: torch.zeros_like(out))
+    assert torch.equal(model(x), x)
+    hooks.close()
+    assert torch.equal(model(x), before)
+
+
+def test_hooks_are_gone_after_an_error_and_a_shared_layer_is_seen_at_each_turn():
+    model, tokens, seen = init(shared(3), "xavier", seeded()), torch.randint(16, (2, 8), generator=seeded()), []
+    with pytest.raises(ValueError, match="tokens must be .* got 'abc'"), hook_branches(model, print):
+        model("abc")
+    assert not any(module._forward_hooks for module in model.modules())
+    with hook_branches(model, lambda branch, inputs, out: seen.append(branch)):
+        model(tokens)
+    assert seen == [branch for branch, _ in branches(model)] and len(seen) == 6 and len(set(seen)) == 2
+
+
+@pytest.mark.parametrize("build", [lambda: EncoderDecoder(n_layer=4, **SIZES), lambda: shared()])
+def test_a_factor_in_every_pass_is_the_factor_on_the_weights_and_counts_once(build):
+    scaled, other = (init(build(), "xavier", seeded(), factor) for factor in (unscaled, by_depth))
+    scale_branches(scale_branches(scaled, 5.0), 8**-0.5)  # the second is in place of the first
+    init(scaled, "xavier", seeded())  # and stays
+    both = [torch.randint(16, (2, 8), generator=seeded())]
+    if isinstance(scaled, EncoderDecoder):
+        both = [normal(2, 7, D).float(), normal(2, 5, D, seed=3).float()]
+    torch.testing.assert_close(scaled(*both), other(*both))
+    scale_branches(scaled, 1.0)
+    torch.testing.assert_close(scaled(*both), init(other, "xavier", seeded())(*both))
+
+
+@pytest.mark.parametrize("bad", [None, nn.Linear(2, 2), FeedForward(4, 4, "relu")])
+def test_what_has_no_branches_is_refused(bad):
+    for work in (branches, last_matrices, lambda m: hook_branches(m, print), lambda m: scale_branches(m, 0.5)):
+        with pytest.raises(ValueError, match="model must be a Block, a Transformer or an EncoderDecoder, got "):
+            work(bad)
+
+
+@pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf"), "x", None])
+def test_scale_branches_refuses_a_bad_factor(bad):
+    with pytest.raises(ValueError, match=f"factor must be .* got {bad!r}"):
+        scale_branches(Transformer(2, **SIZES), bad)
+
+
+def test_hook_branches_refuses_what_cannot_be_called():
+    with pytest.raises(ValueError, match="hook must be a function, got 1"):
+        hook_branches(Transformer(2, **SIZES), 1)
+
+
 def test_another_norm_can_take_the_place_of_one():
     model = Transformer(2, **SIZES)
     model.blocks[1].ffn_norm = model.final_norm = nn.RMSNorm(D)
@@ -377,6 +489,14 @@ def test_refuses_a_memory_of_another_batch_or_that_nobody_reads():
         Block(**SIZES, cross=True)(x, x[:1])
     with pytest.raises(ValueError, match=r"memory must be given with cross and only then, got .*\(2, 5, 12\)"):
         Transformer(2, **SIZES)(x, x)
+
+
+def test_causal_attention_refuses_a_memory_of_another_length():
+    x, attention = torch.zeros(2, 5, D), Attention(D, HEADS, causal=True)
+    for length in (4, 7):
+        with pytest.raises(ValueError, match=f"memory must have the 5 positions of x .* got {length}"):
+            attention(x, torch.zeros(2, length, D))
+    assert attention(x, x + 1).shape == Attention(D, HEADS)(x, torch.zeros(2, 7, D)).shape == x.shape
 
 
 @pytest.mark.parametrize(

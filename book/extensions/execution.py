@@ -1,75 +1,165 @@
-"""How the build runs notebooks: with which cache, how many threads, two at a time, and the model in place.
+"""How the build runs notebooks: with which cache, how many threads and at a time, and the model in place.
 
-The execution cache of myst-nb knows a notebook's own cells, not what they import. Here it lives in a
-folder named by a hash of the modules of `lab`, of the definitions that chapters take from each other
-and of the requirements, so that editing any of these runs the notebooks again.
+The execution cache of myst-nb knows a notebook's own cells, not what they depend on. Here it lives in a
+folder named by a hash of all that (see `fingerprint`), so that a change of any of it runs the notebooks again.
 """
 
 import hashlib
-import logging
+import importlib.metadata
+import json
+import math
 import os
+import re
 import sys
-from concurrent.futures import ProcessPoolExecutor
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
 
+import myst_nb.core.execute.cache
 import nbformat
+import psutil
 from jupyter_cache import get_cache
-from jupyter_cache.executors.basic import ExecutionWorkerLocalSerial, ProcessData
+from jupyter_cache.base import CacheBundleIn
+from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.util.display import status_iterator
+from sphinx.util import logging
+from traitlets.config import Config as Traits
 
 sys.path.append(str(Path(__file__).parents[2] / "notebooks"))
 from lab import chapters, language_model  # noqa: E402
 
-quiet = logging.getLogger("notebooks")
-quiet.setLevel(logging.ERROR)  # a notebook that fails is reported when the build runs it again
+log = logging.getLogger(__name__)
+ENCRYPTED = Traits({"KernelManager": {"transport_encryption": "auto"}})  # a kernel that talks in the clear warns
+NEEDS = 2e9  # bytes that a chapter may take
+CGROUP = Path("/sys/fs/cgroup")  # of a container, as it sees its own
+failed: dict[tuple, ExecutionResult] = {}  # by folder and sources, until its page is made
 
 
 def fingerprint(root: Path) -> str:
-    """A hash of everything besides its own cells that a notebook's results depend on."""
+    """A hash of everything besides its own cells that a notebook's results depend on.
+
+    The modules of `lab` and the scripts among them, the definitions that chapters take from each other, the
+    requirements as written and as installed, Python itself (its documentation is a text that chapters read),
+    the number of threads, and the language model.
+    """
     digest = hashlib.sha256()
-    for path in sorted([*(root / "notebooks" / "lab").rglob("*.py"), root / "requirements.txt"]):
+    parts = [path for path in (root / "notebooks" / "lab").rglob("*.*") if path.is_file() and path.suffix != ".pyc"]
+    for path in sorted([*parts, root / "requirements.txt"]):
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
     for path in sorted((root / "notebooks").glob("*.ipynb")):
-        digest.update(f"{path.name}\n{chapters.definition_cells(path)}\n".encode())
+        try:
+            digest.update(f"{path.name}\n{chapters.definition_cells(path)}\n".encode())
+        except (AttributeError, ValueError) as error:
+            raise SystemExit(f"ERROR: {path} is no notebook: {error}") from None
+    required = re.findall(r"^([\w.-]+)==", (root / "requirements.txt").read_text(encoding="utf-8"), re.M)
+    installed = {each.name: each.version for each in importlib.metadata.distributions() if each.name in required}
+    surroundings = [sys.version, os.environ["OMP_NUM_THREADS"], sorted(installed.items()), language_model.identity()]
+    digest.update(repr(surroundings).encode())
     return digest.hexdigest()[:16]
 
 
 def prepare(app: Sphinx, config: Config) -> None:
-    caches = Path(app.outdir).parent / ".jupyter_cache"
-    config.nb_execution_cache_path = str(caches / fingerprint(Path(app.srcdir)))
     # the kernels inherit this: small models lose more to a second thread than they gain
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # here rather than inside a notebook: the progress shows, and a failure is one clear error
-    language_model.fetch()
+    try:
+        model = language_model.fetch()
+        name = fingerprint(Path(app.srcdir))
+    except language_model.ModelUnavailable as error:
+        raise SystemExit(f"ERROR: {error}") from None  # of another kind, jupyter-book makes a page of traceback
+    if os.environ.get(language_model.OVERRIDE):
+        os.environ[language_model.OVERRIDE] = model  # a relative path would be another one in a notebook's folder
+    config.nb_execution_cache_path = str(Path(app.outdir).parent / ".jupyter_cache" / name)
     os.environ["TQDM_DISABLE"] = "1"  # a bar's stderr would be a warning on the page
 
 
-def execute(app: Sphinx, env, docnames: list[str]) -> None:
-    """Run the notebooks that the cache does not hold, two at a time: a chapter uses one core and up to 2 GB.
+def at_once() -> int:
+    """How many notebooks the machine bears: a core and 2 GB of free memory for each, and always one."""
 
-    One that fails is left out of the cache, so that the build runs it again and reports it.
+    def limits(name: str) -> list[float]:
+        text = (CGROUP / name).read_text() if (CGROUP / name).exists() else "max"
+        return [math.inf if word == "max" else float(word) for word in text.split()]
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, period = (*limits("cpu.max"), 1)[:2]
+    memory = min(psutil.virtual_memory().available, *limits("memory.max"))
+    return max(1, int(min(cores, quota / period, memory / NEEDS)))
+
+
+def key(notebook: nbformat.NotebookNode, folder: str) -> tuple:
+    return folder, *(cell.source for cell in notebook.cells)
+
+
+def run(notebook: nbformat.NotebookNode, cwd: str, timeout: int, allow_errors: bool, **_) -> ExecutionResult:
+    """Run `notebook` in place; whatever stops it is a result, and the first line of its text says where and why.
+
+    It stands in for the function of jupyter-cache of which it makes use.
     """
-    cache, stale = get_cache(app.config.nb_execution_cache_path), []
+    if before := failed.pop(key(notebook, cwd), None):
+        notebook.update(before.nb)
+        return before
+    where, start = "its kernel did not start", time.perf_counter()
+
+    def follow(cell, cell_index: int) -> None:
+        nonlocal where
+        where = f"cell {cell_index + 1} failed"
+
+    try:
+        result = single_nb_execution(notebook, cwd, timeout, allow_errors, config=ENCRYPTED, on_cell_execute=follow)
+    except Exception as error:  # there is no such kernel, or it died
+        result = ExecutionResult(notebook, cwd, time.perf_counter() - start, error, "")
+    if error := result.err:
+        known = isinstance(error, CellExecutionError)
+        cause = f"{error.ename}: {error.evalue}" if known else f"{type(error).__name__}: {error}"
+        if isinstance(error, DeadKernelError):
+            cause += "; perhaps memory ran out"
+        result.exc_string = f"{where}: {' '.join(cause.split())[:500]}\n{result.exc_string}"
+    return result
+
+
+def execute(app: Sphinx, env, docnames: list[str]) -> None:
+    """Run the notebooks that the cache does not hold, as many at a time as the machine bears, the longest first."""
+    cache, stale = get_cache(app.config.nb_execution_cache_path), {}
     for path in (Path(env.doc2path(docname)) for docname in docnames):
         if path.suffix == ".ipynb":
+            notebook = nbformat.read(path, as_version=4)
             try:
-                cache.match_cache_notebook(nbformat.read(path, as_version=4))
+                cache.match_cache_notebook(notebook)
             except KeyError:
-                record = cache.add_nb_to_project(str(path))
-                stale.append(ProcessData(record.pk, record.uri, cache, app.config.nb_execution_timeout, False))
-    if len(stale) < 2:
-        return
-    with ProcessPoolExecutor(max_workers=2) as pool:
-        done = pool.map(ExecutionWorkerLocalSerial(quiet), stale)
-        for _ in status_iterator(
-            done, "running notebooks... ", "teal", len(stale), stringify_func=lambda r: Path(r[1]).name
-        ):
-            pass
+                stale[path] = notebook
+    last = Path(app.config.nb_execution_cache_path).parent / "seconds.json"
+    seconds = {}
+    with suppress(OSError, ValueError):
+        seconds = json.loads(last.read_text())
+    order = sorted(stale, key=lambda path: -seconds.get(path.name, math.inf))  # one not known may be long
+    pool = ThreadPoolExecutor(at_once())
+    try:
+        timeout = app.config.nb_execution_timeout
+        runs = {pool.submit(run, stale[path], str(path.parent), timeout, False): path for path in order}
+        for number, done in enumerate(as_completed(runs), start=1):
+            path, result = runs[done], done.result()
+            ended = "failed after" if result.err else "took"
+            log.info(f"running notebooks: {number} of {len(runs)}, {path.name} {ended} {result.time:.0f} s")
+            if result.err:
+                failed[key(result.nb, result.cwd)] = result
+                continue
+            seconds[path.name] = result.time
+            bundle = CacheBundleIn(result.nb, str(path), data={"execution_seconds": result.time})
+            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+    except BaseException:  # an interruption, or no room for the cache
+        pool.shutdown(wait=False, cancel_futures=True)
+        for kernel in psutil.Process().children():  # else the build would end only when they do
+            kernel.kill()
+        raise
+    pool.shutdown()
+    last.write_text(json.dumps(seconds))
 
 
 def setup(app: Sphinx) -> dict:
+    myst_nb.core.execute.cache.single_nb_execution = run
     app.connect("config-inited", prepare)
     app.connect("env-before-read-docs", execute)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

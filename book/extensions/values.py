@@ -27,9 +27,8 @@ class Eval(SphinxRole):
                 "glue:text", self.rawtext, f"/{self.env.docname}.ipynb::{name}:s", self.lineno, self.inliner
             )
         target = "fig-" + name.replace("_", "-")
-        reference = pending_xref(
-            "", nodes.inline("", target), refdomain="std", reftype="numref", reftarget=target, refwarn=True
-        )
+        named = {"refdomain": "std", "reftype": "numref", "reftarget": target, "refexplicit": False, "refwarn": True}
+        reference = pending_xref("", nodes.inline("", target), **named)
         reference["refdoc"] = self.env.docname
         self.set_source_info(reference)
         return [reference], []

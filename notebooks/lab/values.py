@@ -28,13 +28,15 @@ class Values(SimpleNamespace):
             if not isinstance(value, int | float | str):
                 raise ValueError(f"{name} must be a number or a string, got {value!r}")
             try:
-                shown = f"{value:{format}}".replace("-", "\N{MINUS SIGN}" if not isinstance(value, str) else "-")
+                shown = f"{value:{format}}"
             except ValueError as error:
                 raise ValueError(f"format must fit {name} = {value!r}, got {format!r}: {error}") from None
+            if not isinstance(value, str):
+                shown = shown.replace("-", "\N{MINUS SIGN}")
             value = (_Text if isinstance(value, str) else _Number)(value)
             value.shown = shown
             setattr(self, name, value)
-            glue(name, value, display=False)
+            glue(name, shown, display=False)  # as text: a number would lose its closing zeros
 
 
 class _Number(float):

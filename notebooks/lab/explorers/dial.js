@@ -140,7 +140,6 @@ function mount(root, data, kit) {
     }));
     controls.push(settings);
   }
-  clear();
   root.append(
     kit.el("div", { class: "controls" }, ...controls),
     kit.el("div", { class: "controls" },
@@ -149,4 +148,5 @@ function mount(root, data, kit) {
       kit.button("Draw 1,000", () => draw(1000)),
       kit.button("Clear", () => clear())),
     picture, said);
+  queueMicrotask(() => draw(1000)); // after the controls have set themselves
 }
