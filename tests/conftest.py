@@ -26,6 +26,8 @@ class Book:
         )
         config, found = re.subn(r"statements: \[.*\]", "statements: [N1a]", (root / "_config.yml").read_text())
         assert found == 1
+        config, found = re.subn(r"first_screens: \[.*\]", "first_screens: []", config)
+        assert found == 1
         self.write("_config.yml", config)
         self.write("book/index.md", "# A small book\n\n{cite:p}`holtzman2020curious`\n\n```{bibliography}\n```\n")
         self.write("book/verdicts.md", "# Verdicts\n\n:::{evidence} N1a\n:::\n")

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+sys.path.append(str(NOTEBOOKS.parent / "book" / "extensions"))
+import execution  # noqa: E402
 
 
 def run(path: Path, base_seed: int) -> bool:
@@ -27,10 +27,9 @@ def run(path: Path, base_seed: int) -> bool:
     if changed != 1:
         raise ValueError(f"{path.name} must set BASE_SEED once, on a line of its own; it does so {changed} times")
     print(f"{path.stem}, base seed {base_seed}", flush=True)
-    try:
-        NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": NOTEBOOKS}}).execute()
-    except CellExecutionError as error:
-        print(f"  {error.ename}: {error.evalue}")
+    result = execution.run(notebook, str(NOTEBOOKS), 1800, False)
+    if result.err:
+        print(f"  {result.exc_string.splitlines()[0]}")
         return False
     for cell in notebook.cells:
         for output in cell.get("outputs", []):

@@ -285,6 +285,12 @@ def test_the_length_of_a_tour_and_the_shortest():
     torch.testing.assert_close(chapter.shortest(x), torch.stack(every).amin(0))
 
 
+def test_a_step_down_reinforce_makes_the_shorter_tour_likelier():
+    log_prob = torch.zeros(2, requires_grad=True)
+    (slope,) = torch.autograd.grad(chapter.reinforce(torch.tensor([1.0, 3.0]), log_prob), log_prob)
+    assert slope.tolist() == [-0.5, 0.5]
+
+
 def test_training_by_tours_repeats_and_learns_from_draws():
     networks = [chapter.train_by_tours(chapter.draws.multinomial, 0, n_step=60, n=4) for _ in range(2)]
     x = points(4, batch=200)

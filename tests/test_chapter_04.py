@@ -1,14 +1,22 @@
-"""Chapter 4's beam search against `generate` and enumeration, its samplers against exact probabilities, bad input."""
+"""Chapter 4's beam search against `generate` and enumeration, its samplers against exact probabilities, its explorer
+in a browser against both, bad input."""
 
+import json
 import math
+import os
+import shutil
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from playwright.sync_api import sync_playwright
+from scipy import stats
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lab import human_text, language_model
+from lab import explorers, human_text, language_model
 from lab.chapters import definitions
 
 chapter = definitions("04_beam_search_vs_sampling")
@@ -126,8 +134,17 @@ def test_the_full_width_gives_every_text_in_order(seed, end):
 def test_exact_search_gives_the_mode(seed, end):
     model = chapter.TinyModel(4, 4, seed, end=end)
     tokens, total = every_text(model, 4, 4, end)[0]
-    best = chapter.exact_search(model, 4, end)
+    best = chapter.exact_search(model, START, 4, end)
     assert best.tokens == tokens and best.log_prob == pytest.approx(total)
+
+
+def test_exact_search_continues_a_prompt_and_keeps_to_a_floor():
+    model = chapter.TinyModel(4, 4, seed=5, end=0)
+    prompt = torch.tensor([[1]])
+    best = chapter.exact_search(model, prompt, 3, 0)
+    assert best == chapter.beam_search(model, prompt, 1000, 3, 0)[0][0]
+    assert chapter.exact_search(model, prompt, 3, 0, best.log_prob - 1e-9) == best
+    assert chapter.exact_search(model, prompt, 3, 0, best.log_prob + 1e-9) is None
 
 
 @settings(deadline=None, max_examples=50)
@@ -148,7 +165,22 @@ def test_probabilities_of_all_texts_sum_to_one():
 def test_impossible_texts_are_never_returned():
     sure = lambda prefixes: torch.tensor([0.0, -math.inf]).expand(len(prefixes), -1)
     assert [h.tokens for h in chapter.beam_search(sure, START, 5, 3)[0]] == [(0, 0, 0)]
-    assert chapter.exact_search(sure, 3).tokens == (0, 0, 0)
+    assert chapter.exact_search(sure, START, 3).tokens == (0, 0, 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("spread", [0.0, 3.0])
+def test_takes_log_probabilities_of_half_precision(dtype, spread):
+    row = (spread * torch.randn(50_000, generator=seeded())).to(dtype).log_softmax(-1)
+    best = chapter.beam_search(lambda prefixes: row.expand(len(prefixes), -1), START, 2, 2)[0][0]
+    assert best.log_prob == pytest.approx(2 * row.max().item())
+    logits = (row + 0.5).to(dtype)  # but not what is no log-probability
+    with pytest.raises(ValueError, match="add up to 1"):
+        chapter.beam_search(lambda prefixes: logits.expand(len(prefixes), -1), START, 2, 2)
+
+
+def test_a_search_of_one_step_takes_any_length_penalty():
+    assert chapter.beam_search(flat, START, 1, 1, length_penalty=500.0)[0][0].score == pytest.approx(-math.log(3))
 
 
 @settings(deadline=None, max_examples=50)
@@ -183,9 +215,50 @@ def test_stochastic_beam_search_returns_nothing_possible_beyond_the_last_text():
 
 
 def test_a_child_rings_when_its_parent_does_and_none_before():
-    parent = torch.tensor([0.0, 5.0], dtype=torch.float64)
+    parent = torch.tensor([1e-9, 5.0], dtype=torch.float64)
     times = torch.tensor([[3.0, 1.0, math.inf], [0.5, 9.0, 2.0]], dtype=torch.float64)
-    assert chapter.tied(times, parent).tolist() == [[2.0, 0.0, math.inf], [5.0, 13.5, 6.5]]
+    expected = torch.tensor([[2.0 + 1e-9, 1e-9, math.inf], [5.0, 13.5, 6.5]], dtype=torch.float64)
+    assert torch.allclose(chapter.tied(times.log(), parent.log()).exp(), expected, rtol=1e-12)
+
+
+def test_times_that_no_number_can_hold_are_tied_as_well():
+    times = torch.tensor([[-1000.0, 5000.0, 5001.0]], dtype=torch.float64)  # logarithms
+    tied = chapter.tied(times, torch.tensor([4000.0], dtype=torch.float64))
+    assert tied.tolist() == [pytest.approx([4000.0, 5000.0, 5001.0])]
+
+
+def test_stochastic_beam_search_still_draws_after_two_thousand_tokens():
+    p = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
+    model = lambda prefixes: p.log().expand(len(prefixes), -1)
+    texts, log_probs = chapter.stochastic_beam_search(model, 2, 2000, seeded(), runs=100)
+    assert log_probs.max() < -1500  # probabilities far below what a float64 can hold
+    for text in (0, 1):  # both draws, of so many texts, have the model's frequencies at every place
+        for places in (slice(0, 100), slice(1900, 2000)):
+            counts = texts[:, text, places].flatten().bincount(minlength=3)
+            assert stats.chisquare(counts, p * counts.sum()).pvalue > 1e-6
+    # and the second text leaves the first where theory says: seldom at its last token
+    first_difference = (texts[:, 0] != texts[:, 1]).int().argmax(1)
+    assert (first_difference < 1900).double().mean() > 0.8
+
+
+@settings(deadline=None, max_examples=50)
+@given(seed=st.integers(0, 10**6), k=st.integers(1, 20))
+def test_stochastic_beam_search_ends_texts(seed, k):
+    """With `end` it does of a model that goes on what it does of one that only repeats its end."""
+    goes_on, ends = (chapter.TinyModel(3, 4, seed, end=end) for end in (-1, 2))
+    ended = chapter.stochastic_beam_search(goes_on, k, 4, seeded(seed), 5, end=2)
+    repeated = chapter.stochastic_beam_search(ends, k, 4, seeded(seed), 5)
+    possible = ended[1] > -math.inf
+    assert torch.allclose(ended[1], repeated[1])
+    assert torch.equal(ended[0][possible], repeated[0][possible])
+    for text in ended[0][possible].tolist():
+        assert 2 not in text or set(text[text.index(2) :]) == {2}
+
+
+def test_stochastic_beam_search_stops_when_all_texts_have_ended():
+    stops = lambda prefixes: torch.tensor([0.0, -math.inf]).expand(len(prefixes), -1)
+    texts, log_probs = chapter.stochastic_beam_search(stops, 1, 10**9, seeded(), end=0)
+    assert texts.tolist() == [[[0]]] and log_probs.tolist() == [[0.0]]
 
 
 def test_speculative_sampling_refuses_nothing_of_its_own_target():
@@ -199,6 +272,14 @@ def test_speculative_sampling_supplies_what_the_draft_cannot_say():
     tokens, accepted = chapter.speculative(target, draft, seeded())
     assert tokens.double().mean().item() == pytest.approx(0.5, abs=0.01)
     assert accepted.double().mean().item() == pytest.approx(0.5, abs=0.01)
+
+
+def test_speculative_sampling_throws_a_dart_of_double_precision(monkeypatch):
+    """A float32 dart is 0 once in 2**24 throws, and then accepts what has next to no chance."""
+    thrown, rand = [], torch.rand
+    monkeypatch.setattr(torch, "rand", lambda *size, **kind: thrown.append(rand(*size, **kind)) or thrown[-1])
+    chapter.speculative(torch.zeros(3, 2), torch.zeros(3, 2), seeded())
+    assert thrown and all(each.dtype == torch.float64 for each in thrown)
 
 
 def test_a_remembering_model_equals_one_that_reads_all(small_llama):
@@ -243,7 +324,9 @@ SEARCHES = {
     "beam_search": lambda model=flat, **bad: chapter.beam_search(
         model, **({"prompts": START, "width": 2, "max_length": 2} | bad)
     ),
-    "exact_search": lambda model=flat, **bad: chapter.exact_search(model, **({"max_length": 2} | bad)),
+    "exact_search": lambda model=flat, **bad: chapter.exact_search(
+        model, **({"prompt": START, "max_length": 2} | bad)
+    ),
     "stochastic_beam_search": lambda model=flat, **bad: chapter.stochastic_beam_search(
         model, **({"k": 2, "length": 2, "random": seeded()} | bad)
     ),
@@ -270,7 +353,7 @@ def test_refuses_what_is_not_log_probabilities(name, says):
 
 def test_a_sample_refuses_probabilities_that_do_not_add_up_to_one():
     half = lambda prefixes: torch.full((len(prefixes), 2), math.log(0.25))
-    with pytest.raises(ValueError, match="add up to 1, got 0.5"):
+    with pytest.raises(ValueError, match="add up to 1, got a row whose probabilities add up to 0.5"):
         SEARCHES["stochastic_beam_search"](half)
 
 
@@ -289,7 +372,7 @@ def test_refuses_a_bad_count(name, argument, bad):
     ("argument", "bad"),
     [("prompts", torch.zeros(1, 2)), ("prompts", torch.zeros(3, dtype=torch.int64))]
     + [("prompts", torch.zeros(0, 2, dtype=torch.int64)), ("prompts", None)]
-    + [("length_penalty", math.nan), ("length_penalty", None)]
+    + [("length_penalty", bad) for bad in (math.nan, None, 1000.0, -1000)]
     + [("end", bad) for bad in (-2, 1.5, None)],
 )
 def test_refuses_a_bad_argument_of_beam_search(argument, bad):
@@ -298,7 +381,7 @@ def test_refuses_a_bad_argument_of_beam_search(argument, bad):
 
 
 def test_refuses_an_end_outside_the_vocabulary():
-    for name in ("beam_search", "exact_search"):
+    for name in ("beam_search", "exact_search", "stochastic_beam_search"):
         with pytest.raises(ValueError, match="end must.*got 3"):
             SEARCHES[name](end=3)
 
@@ -327,3 +410,117 @@ def test_refuses_a_bad_count_of_draws(n, length, says):
 def test_refuses_bad_logits_in_speculative_sampling(target, draft, says):
     with pytest.raises(ValueError, match=says):
         chapter.speculative(torch.tensor(target), torch.tensor(draft), seeded())
+
+
+# The explorer: the tree of fifteen texts
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """The explorer of a small model in a browser, and that model."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not found:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium on this machine")
+    model, shown = chapter.TinyModel(3, 3, seed=9406, end=2), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explorers, "display", lambda output, raw: shown.append(output["text/html"]))
+        explorers.show("tree", chapter.tree_data(model, "ab■", 3, 2), still=plt.figure(), alt="a tree")
+    path = tmp_path_factory.mktemp("tree") / "tree.html"
+    path.write_text(f"<!DOCTYPE html><meta charset=utf-8>{shown[0]}", encoding="utf-8")
+    with sync_playwright() as playwright:
+        options = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
+        browser = playwright.chromium.launch(executable_path=found, args=options.split())
+        page = browser.new_page(reduced_motion="reduce")
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(path.as_uri())
+        yield page, model
+        assert errors == []
+
+
+def decode(page, rule: str, width: int = 1, temperature: float = 1.0, button: str = "Run 1,000") -> dict:
+    """Run the explorer; how often each text came back."""
+    page.get_by_label(rule, exact=True).check(force=True)
+    for label, value in (("Width", width), ("Temperature", temperature)):
+        slider = page.locator("label.slider", has_text=label).locator("input")
+        slider.evaluate("(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }", str(value))
+    page.get_by_role("button", name=button).click()
+    read = "leaves => leaves.map(leaf => ({...leaf.dataset}))"
+    return {leaf["text"]: leaf for leaf in page.locator("[data-text]").evaluate_all(read)}
+
+
+def at(model, temperature: float):
+    return lambda prefixes: (model(prefixes) / temperature).log_softmax(-1)
+
+
+def written(tokens) -> str:
+    text = "".join("ab■"[token] for token in tokens)
+    return text.split("■")[0] + "■" * ("■" in text)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.0])
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
+def test_the_trees_beams_are_the_notebooks(tree, width, temperature):
+    page, model = tree
+    leaves = decode(page, "beam", width, temperature)
+    back = {text for text, leaf in leaves.items() if leaf["count"] != "0"}
+    ours = chapter.beam_search(at(model, temperature), START, width, 3, 2)[0]
+    assert back == {written(h.tokens) for h in ours}
+    assert {leaves[text]["count"] for text in back} == {"1000"}
+    if width == 1:
+        greedy = decode(page, "argmax", temperature=temperature)
+        assert {text for text, leaf in greedy.items() if leaf["count"] == "1000"} == back
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.0])
+@pytest.mark.parametrize("rule", ["draw", "beam with noise"])
+def test_the_trees_draws_have_their_probabilities(tree, rule, temperature):
+    page, model = tree
+    leaves = decode(page, rule, 1, temperature)
+    texts = chapter.every_text(3, 3)
+    totals = chapter.log_prob(at(model, temperature), texts)
+    exact = {written(text): total.exp().item() for text, total in zip(texts.tolist(), totals, strict=True)}
+    exact = {text: exact[text] for text in leaves}
+    shown = {text: float(leaf["probability"]) for text, leaf in leaves.items()}
+    assert len(leaves) == 15 and shown == pytest.approx(exact, abs=1e-3)
+    counts = np.array([int(leaf["count"]) for leaf in leaves.values()])
+    assert counts.sum() == 1000
+    assert chapter.samplers.p_value(counts, np.array(list(exact.values()))) > 1e-6
+
+
+@pytest.mark.parametrize("width", [2, 4])
+def test_the_trees_beam_with_noise_draws_without_replacement(tree, width):
+    page, model = tree
+    leaves = decode(page, "beam with noise", width)
+    counts = np.array([int(leaf["count"]) for leaf in leaves.values()])
+    assert counts.sum() == 1000 * width and counts.max() <= 1000
+    texts, _ = chapter.stochastic_beam_search(model, width, 3, seeded(), 100_000, 2)
+    ours = [written(text) for text in texts.flatten(0, 1).tolist()]
+    shares = np.array([ours.count(text) for text in leaves]) / 100_000
+    off = (counts / 1000 - shares) / np.sqrt(shares * (1 - shares) / 1000 + 1e-6)
+    assert abs(off).max() < 6  # standard deviations
+
+
+def test_the_tree_at_temperature_zero_has_one_text(tree):
+    page, model = tree
+    best = written(chapter.beam_search(model, START, 1, 3, 2)[0][0].tokens)
+    for rule in ("argmax", "draw", "beam", "beam with noise"):
+        leaves = decode(page, rule, 4, 0)
+        assert {text: leaf["count"] for text, leaf in leaves.items() if leaf["count"] != "0"} == {best: "1000"}
+
+
+def test_the_tree_run_once_tells_its_text(tree):
+    page, _ = tree
+    leaves = decode(page, "beam with noise", 3, button="Run once")
+    back = [text for text, leaf in leaves.items() if leaf["count"] == "1"]
+    assert len(back) == 3
+    said = page.locator(".said").text_content()
+    assert all(text in said for text in back)
+    assert page.locator("svg[role=img]").get_attribute("aria-label").count(";") == 14
+
+
+def test_the_trees_data_are_the_models():
+    model = chapter.TinyModel(3, 3, seed=1, end=2)
+    data = json.loads(json.dumps(chapter.tree_data(model, "ab■", 3, 2)))
+    assert sorted(data["steps"]) == ["", "a", "aa", "ab", "b", "ba", "bb"]
+    assert data["steps"]["ba"] == pytest.approx(model(torch.tensor([[1, 0]]))[0].tolist(), abs=1e-4)

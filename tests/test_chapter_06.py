@@ -1,14 +1,17 @@
-"""The measures of chapter 6 against plain autograd and exact power laws, and their refusals."""
+"""The measures of chapter 6 against plain autograd and exact power laws, their refusals, and its explorer."""
 
 import math
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from anatomy import chromium
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from lab import explorers
 from lab.chapters import definitions
 
 chapter = definitions("06_pre_ln_vs_post_ln")
@@ -63,3 +66,93 @@ def test_grad_norms_refuses():
             chapter.grad_norms(bad, [weight])
     with pytest.raises(ValueError, match=r"weights must hold at least one, got \[\]"):
         chapter.grad_norms(weight.sum(), [])
+
+
+def test_the_geometric_mean_is_over_the_first_axis():
+    assert chapter.mean_of_logs(np.array([[1.0, 2.0], [4.0, 8.0]])) == pytest.approx([2, 4])
+
+
+NAMES = ("Post-LN", "Post-LN, factor", "Pre-LN", "Pre-LN, factor")
+
+
+def stack(n: int, ratio: float, **more) -> dict:
+    """Two seeds of n layers, whose last gradient is `ratio` times the first on geometric average."""
+    up = np.geomspace(1, ratio, n)
+    return {"size": [[1.0] * n + [3.0]] * 2, "gradient": [(up * 2).tolist(), (up / 2).tolist()]} | more
+
+
+@pytest.fixture(scope="module")
+def page():
+    """The explorer of stacks, with numbers that say where they come from: a ratio of its own for each case."""
+    data = {"steps": [0, 5, 50]}
+    for kind, depths in (("one", (6, 12)), ("two", (6, 12, 24))):
+        data[kind] = {
+            name: {n: stack(n, 10 * (i + 1) + n + (kind == "two") / 2, law=[1.0] * n) for n in depths}
+            for i, name in enumerate(NAMES)
+        }
+    data["training"] = {
+        name: [stack(6, 100 * (i + 1) + step, alike=step / 100) for step in data["steps"]]
+        for i, name in enumerate(NAMES)
+    }
+    shown, complaints = [], []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explorers, "display", lambda output, raw: shown.append(output["text/html"]))
+        explorers.show("stack", data, plt.figure(), "A still figure.")
+    with chromium() as browser:
+        tab = browser.new_page(viewport={"width": 375, "height": 900})
+        tab.set_default_timeout(3000)
+        tab.on("console", lambda message: complaints.append(message.text))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.set_content(f"<!doctype html><html><body>{shown[0]}</body></html>")
+        tab.wait_for_selector("svg[data-ratio]")
+        yield tab
+        assert complaints == []
+
+
+def choose(tab, norm: str, factor: str, model: str) -> None:
+    for words in (norm, factor, model):
+        tab.get_by_role("radio", name=words, exact=True).check()
+
+
+def slide(tab, place: int) -> None:
+    tab.get_by_role("slider").evaluate(
+        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')) }", place
+    )
+
+
+def ratio(tab) -> float:
+    return float(tab.get_attribute("svg", "data-ratio"))
+
+
+@pytest.mark.parametrize("i", range(4))
+def test_the_explorer_shows_the_case_that_is_chosen(page, i):
+    norm, factor = NAMES[i].split(", ")[0], "on" if "factor" in NAMES[i] else "off"
+    for model, depths in (("a single stack", (6, 12)), ("encoder-decoder", (6, 12, 24))):
+        choose(page, norm, factor, model)
+        for place, n in enumerate(depths):
+            slide(page, place)
+            assert ratio(page) == pytest.approx(10 * (i + 1) + n + (model == "encoder-decoder") / 2)
+            assert page.get_attribute("svg", "data-layers") == str(n)
+            assert page.locator("[data-law]").count() == 1
+    choose(page, norm, factor, "in training")
+    for place, step in enumerate((0, 5, 50)):
+        slide(page, place)
+        assert ratio(page) == pytest.approx(100 * (i + 1) + step)
+        assert page.locator("[data-law]").count() == 0
+        assert f"after {step} updates" in page.get_by_role("status").text_content()
+
+
+def test_the_explorer_keeps_the_depth_when_the_norm_changes(page):
+    choose(page, "Post-LN", "off", "a single stack")
+    slide(page, 0)
+    choose(page, "Pre-LN", "on", "a single stack")
+    assert page.get_attribute("svg", "data-layers") == "6"
+
+
+def test_the_explorer_moves_by_keyboard_and_is_no_wider_than_a_phone(page):
+    choose(page, "Pre-LN", "off", "encoder-decoder")
+    slide(page, 0)
+    page.get_by_role("slider").press("ArrowRight")
+    assert page.get_attribute("svg", "data-layers") == "12"
+    assert "12 layers in the decoder, untrained" in page.get_attribute("svg", "aria-label")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375

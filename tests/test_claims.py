@@ -127,6 +127,22 @@ def test_finds_where_a_test_passes(test, tried, expected):
         assert interval == [None if edge is None else pytest.approx(edge, rel=1e-9, abs=1e-12) for edge in wanted]
 
 
+@pytest.mark.parametrize(
+    ("test", "words"),
+    [
+        (lambda x: x > 6, "above 6"),
+        (lambda x: x >= 6, "at 6 or above"),
+        (lambda x: x < 1e-6, "below 10⁻⁶"),
+        (lambda x: x <= 0.3, "at 0.3 or below"),
+        (lambda x: abs(x - 2) < 0.3, "between 1.7 and 2.3"),
+        (lambda x: x < -0.1 or x > 0.1, "below −0.1 or above 0.1"),
+        (lambda x: x == 0, "at 0"),
+    ],
+)
+def test_says_in_words_where_a_test_passes(test, words):
+    assert claims._in_words(claims.passing(test, [-20, 0, 1e-9, 2, 9])) == words
+
+
 def drawn(test, evidence, control, **words):
     """The record of a claim, its layout and its picture."""
     evidence, control = dict(enumerate(evidence)), dict(enumerate(control))
@@ -192,6 +208,7 @@ def test_both_edges_of_a_two_sided_test_are_shown_where_they_belong():
         (lambda x: x == 0, [0, 0], [480, 520], False),  # counts and zeros have no decades
         (lambda x: x < 1e-9, [0, 0], [480, 520], True),  # but here the edge would be lost
         (lambda x: abs(x) < 0.05, [1e-5, 0.02], [0.4], False),  # how near zero noise comes says nothing
+        (lambda x: abs(x) < 0.05, [-0.001, 0.002], [0.5], False),
         (lambda x: abs(x) < 0.05, [0.01, -0.02], [40], True),
     ],
 )

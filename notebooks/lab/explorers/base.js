@@ -9,7 +9,7 @@ const kit = {
   },
   // A slider with its value shown: `show` makes the text, `act` is called with the number, now and at each move.
   slider(label, { min, max, step, value, show = String }, act) {
-    const output = kit.el("output");
+    const output = kit.el("span", { class: "value" }); // no <output>: the label would be its own
     const input = kit.el("input", { type: "range", min, max, step, value });
     const turn = () => {
       output.textContent = show(Number(input.value));

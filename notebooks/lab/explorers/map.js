@@ -96,7 +96,7 @@ function inside(root, data, kit) {
 
   const key = kit.el("p", { style: "font-size: 0.9rem; margin: 0 0 0.3rem" },
     ...data.arms.flatMap((arm, i) => [i ? " · " : "", kit.el("span", { style: `color: var(--${arm.color}); font-weight: 600` }, arm.name)]));
-  const slider = kit.slider("After update", { min: 0, max: data.updates.length - 1, step: 1, value: 0, show: (i) => String(data.updates[i]) }, (i) => {
+  const slider = kit.slider("After update", { min: 0, max: data.updates.length - 1, step: 1, value: data.at ?? 0, show: (i) => String(data.updates[i]) }, (i) => {
     const mean = (arm, row) => arm.runs.reduce((sum, run) => sum + run[row][i], 0) / arm.runs.length;
     const shown = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toPrecision(2));
     cursor.replaceChildren(...charts.flatMap((chart, row) => [

@@ -1,0 +1,168 @@
+// The tree: all texts of a small model, and which of them a way of decoding gives back.
+// data: names (one character a token), end (the token that ends a text), length, and steps, which gives after each
+// prefix that has not ended the log-probabilities of the next token.
+const rules = {
+  argmax: { words: "argmax", color: "--orange" },
+  draw: { words: "draw", color: "--blue" },
+  beam: { words: "beam", color: "--brown", wide: true },
+  noise: { words: "beam with noise", color: "--purple", wide: true },
+};
+
+// Each rule gives the prefixes that it keeps at every step; the last of these are the texts that come back.
+function decoders(children, over, length, kit, random) {
+  const better = (a, b) => b.p - a.p;
+  const start = { text: "", p: 1, time: 0 };
+
+  function beam(width) {
+    let live = [start], finished = [];
+    const kept = [];
+    for (let step = 0; step < length && live.length; step += 1) {
+      const best = live.flatMap(children).sort(better).slice(0, 2 * width);
+      finished = [...finished, ...best.slice(0, width).filter(over)].sort(better).slice(0, width);
+      live = best.filter((each) => !over(each)).slice(0, width);
+      if (finished.length === width && live.length && live[0].p <= finished[width - 1].p) live = [];
+      kept.push([...finished, ...live]);
+    }
+    return kept;
+  }
+  function noise(width) {
+    let live = [start];
+    return Array.from({ length }, () => {
+      live = live.flatMap((parent) => {
+        if (over(parent)) return [parent];
+        const family = children(parent).map((child) => ({ ...child, time: -Math.log(1 - random()) / child.p }));
+        const first = Math.min(...family.map((child) => child.time));
+        return family.map((child) => ({ ...child, time: child.time - first + parent.time }));
+      }).sort((a, b) => a.time - b.time).slice(0, width);
+      return live;
+    });
+  }
+  function draw() {
+    let now = start;
+    return Array.from({ length }, () => {
+      const family = over(now) ? [now] : children(now);
+      now = family[kit.draw(family.map((child) => child.p), random)];
+      return [now];
+    });
+  }
+  return { argmax: () => beam(1), draw, beam, noise };
+}
+
+function mount(root, data, kit) {
+  const tokens = [...data.names];
+  const over = ({ text }) => text.endsWith(tokens[data.end]) || [...text].length === data.length;
+  const state = { temperature: 1, rule: "argmax", width: 2 };
+  const children = ({ text, p }) => kit.softmax(data.steps[text], state.temperature)
+    .map((chance, i) => ({ text: text + tokens[i], p: p * chance, chance }))
+    .filter((child) => child.chance > 0);
+  const run = decoders(children, over, data.length, kit, kit.random(Date.now()));
+
+  // Where each prefix stands, as long as it is possible at all.
+  const places = {}, leaves = [];
+  (function place(text) {
+    const below = over({ text }) ? [] : tokens.map((token) => place(text + token));
+    const y = below.length ? below.reduce((a, b) => a + b, 0) / below.length : 34 + 25 * leaves.length;
+    if (!below.length) leaves.push(text);
+    places[text] = { x: 14 + 50 * [...text].length, y };
+    return y;
+  })("");
+  const picture = kit.svg("svg", { viewBox: `0 0 360 ${34 + 25 * leaves.length}`, role: "img" });
+  const said = kit.said();
+  let counts, runs, timer;
+
+  function clear() {
+    clearTimeout(timer);
+    counts = Object.fromEntries(leaves.map((text) => [text, 0]));
+    runs = 0;
+    show();
+    said.textContent = "Run it once, and see which prefixes it keeps at each step.";
+  }
+  function name() {
+    const { words, wide } = rules[state.rule];
+    return wide ? words.replace("beam", `beam of ${state.width}`) : words;
+  }
+  function count(found) {
+    found.forEach(({ text }) => { counts[text] += 1; });
+    runs += 1;
+  }
+  function once() {
+    clearTimeout(timer);
+    const kept = run[state.rule](state.width);
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    let step = still ? kept.length - 1 : 0;
+    (function next() {
+      const last = step === kept.length - 1;
+      if (last) count(kept[step]);
+      show(kept[step]);
+      const texts = kept[step].map(({ text }) => text).join(", ");
+      said.textContent = last ? `The ${name()} gives ${texts}.` : `Step ${step + 1}: it keeps ${texts}.`;
+      step += 1;
+      if (!last) timer = setTimeout(next, 900);
+    })();
+  }
+  function many() {
+    clearTimeout(timer);
+    for (let i = 0; i < 1000; i += 1) count(run[state.rule](state.width).at(-1));
+    show();
+    const back = leaves.filter((text) => counts[text]);
+    const always = back.every((text) => counts[text] === runs);
+    said.textContent = `${runs.toLocaleString("en")} runs of ${name()}: ${always ? `always ${back.join(", ")}` : `${back.length} different texts came back`}.`;
+  }
+  function show(kept = []) {
+    const color = `var(${rules[state.rule].color})`;
+    const lit = (text) => kept.some((each) => each.text.startsWith(text));
+    const chances = { "": { p: 1 } };
+    (function spread(parent) {
+      if (!over(parent)) children(parent).forEach((child) => { chances[child.text] = child; spread(child); });
+    })({ text: "", p: 1 });
+    const share = (text) => (runs ? counts[text] / runs : 0);
+    const longest = Math.max(...leaves.map((text) => Math.max(chances[text]?.p ?? 0, share(text))));
+
+    const branches = [], nodes = [];
+    for (const [text, { x, y }] of Object.entries(places)) {
+      const possible = text in chances, on = possible && text && lit(text);
+      if (text) {
+        const from = places[text.slice(0, -1)];
+        branches[on ? "push" : "unshift"](kit.svg("line", {
+          x1: from.x, y1: from.y, x2: x, y2: y,
+          style: `stroke: ${on ? color : "var(--line)"}; stroke-width: ${possible ? 1 + 5 * chances[text].chance : 0.5}`,
+        }));
+      }
+      nodes.push(kit.svg("circle", { cx: x, cy: y, r: text ? 9 : 5, style: `fill: var(--ground); stroke: ${on ? color : "var(--line)"}; stroke-width: ${on ? 2.5 : 1}` }));
+      nodes.push(kit.svg("text", { x, y: y + 4, "text-anchor": "middle", style: possible ? "" : "fill: var(--soft)" }, text.slice(-1)));
+    }
+    const rows = leaves.map((text) => {
+      const { y } = places[text], p = chances[text]?.p ?? 0, bar = (value) => Math.max(62 * value / longest, value ? 1 : 0);
+      const marks = [
+        kit.svg("text", { x: 218, y: y + 4, "text-anchor": "end", style: "font-family: monospace" }, text),
+        kit.svg("text", { x: 258, y: y + 4, "text-anchor": "end" }, p.toFixed(3)),
+        kit.svg("rect", { x: 264, y: y - 9, width: bar(p), height: 7, style: "fill: var(--grey)" }),
+      ];
+      if (runs) {
+        marks.push(kit.svg("rect", { x: 264, y: y - 1, width: bar(share(text)), height: 9, style: `fill: ${color}` }));
+        marks.push(kit.svg("text", { x: 268 + bar(share(text)), y: y + 8, style: `fill: ${color}` }, counts[text].toLocaleString("en")));
+      }
+      return kit.svg("g", { "data-text": text, "data-probability": p, "data-count": counts[text] }, ...marks);
+    });
+    const head = [[218, "text"], [258, "P"], [360, runs ? "came back" : ""]]
+      .map(([x, words]) => kit.svg("text", { x, y: 12, "text-anchor": "end", style: "fill: var(--soft)" }, words));
+    picture.replaceChildren(...branches, ...nodes, ...head, ...rows);
+    picture.dataset.runs = runs;
+    picture.setAttribute("aria-label", `${leaves.length} texts with their probabilities${runs ? ` and how often each came back from ${runs} runs of ${name()}` : ""}: ${
+      leaves.map((text) => `${text} ${(chances[text]?.p ?? 0).toFixed(3)}${runs ? `, ${counts[text]}` : ""}`).join("; ")}.`);
+  }
+
+  const width = kit.slider("Width", { min: 1, max: 4, step: 1, value: 2 }, (value) => { state.width = value; clear(); });
+  clear();
+  root.append(
+    kit.el("div", { class: "controls" },
+      kit.choice("Decode by", Object.fromEntries(Object.entries(rules).map(([each, { words }]) => [each, words])), (rule) => {
+        state.rule = rule;
+        width.style.visibility = rules[rule].wide ? "" : "hidden";
+        clear();
+      }),
+      width,
+      kit.slider("Temperature", { min: 0, max: 2, step: 0.1, value: 1, show: (t) => (t === 0 ? "0" : t.toFixed(1)) }, (t) => { state.temperature = t; clear(); })),
+    kit.el("div", { class: "controls" }, kit.button("Run once", once), kit.button("Run 1,000", many), kit.button("Clear", clear)),
+    picture, said);
+}
