@@ -8,7 +8,7 @@ from bs4 import BeautifulSoup
 from conftest import SETTLE
 from test_site import browser  # noqa: F401
 
-VERDICTS = "# Verdicts\n\n### N1a: x is large\n\n[holds]{.verdict} It is.\n\n:::{evidence} N1a\n:::\n"
+VERDICTS = "# Verdicts\n\n## N1a: x is large\n\n[holds]{.verdict} It is.\n\n:::{evidence} N1a\n:::\n"
 FIGURE = "import matplotlib.pyplot as plt\nfrom lab import figures\nfigures.use()\nplt.plot([1, %s])\nplt.show()"
 ALT = "A line that rises from one, over nothing at all, to another number."
 EXPLORER = f"""\
