@@ -208,6 +208,7 @@ def test_both_edges_of_a_two_sided_test_are_shown_where_they_belong():
         (lambda x: x == 0, [0, 0], [480, 520], False),  # counts and zeros have no decades
         (lambda x: x < 1e-9, [0, 0], [480, 520], True),  # but here the edge would be lost
         (lambda x: abs(x) < 0.05, [1e-5, 0.02], [0.4], False),  # how near zero noise comes says nothing
+        (lambda x: abs(x) < 0.05, [-0.001, 0.002], [0.5], False),
         (lambda x: abs(x) < 0.05, [0.01, -0.02], [40], True),
     ],
 )

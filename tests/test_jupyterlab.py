@@ -60,7 +60,7 @@ def test_a_chapter_reads_well_after_it_was_run(lab):
                 break
             tab.wait_for_timeout(1000)
         tab.wait_for_timeout(5000)
-        prose = tab.eval_on_selector_all(".jp-MarkdownCell .jp-RenderedMarkdown", "cells => cells.map(c => c.innerText)")
+        prose = tab.eval_on_selector_all(".jp-MarkdownCell", "cells => cells.map(c => c.innerText)")
         outputs = tab.eval_on_selector_all(".jp-OutputArea-output", "cells => cells.map(c => c.innerText)")
         explorers = tab.locator(".explorer[data-live]").count()
         claims = tab.locator(".claim svg[role=img]").count()

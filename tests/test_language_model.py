@@ -106,6 +106,20 @@ def test_another_model_that_is_not_there_is_one_clear_error(tmp_path, monkeypatc
         language_model.load()
 
 
+def test_a_model_on_the_hub_is_known_by_its_revision(tmp_path):
+    repository, said = tmp_path / "hub" / "models--some--model", []
+    environment = os.environ | {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", language_model.OVERRIDE: "some/model"}
+    code = f"import sys; sys.path.append({str(NOTEBOOKS)!r}); from lab import language_model as l; print(l.identity())"
+    for revision in ("a" * 40, "b" * 40):
+        (repository / "snapshots" / revision).mkdir(parents=True)
+        (repository / "snapshots" / revision / "config.json").write_text("{}")
+        (repository / "refs").mkdir(exist_ok=True)
+        (repository / "refs" / "main").write_text(revision)
+        said.append(subprocess.check_output([sys.executable, "-c", code], env=environment, text=True))
+        assert revision in said[-1]
+    assert said[0] != said[1]
+
+
 LLAMA = dict(hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4)
 MODELS = {
     "Llama": LLAMA,
@@ -181,6 +195,7 @@ def test_a_model_that_its_cache_leads_astray_later_is_refused_by_name(monkeypatc
 @pytest.mark.parametrize(("ends", "ruled_out"), [(None, []), (5, [5]), ([5, 7], [5, 7])])
 def test_all_tokens_that_end_a_text_are_ruled_out(ends, ruled_out):
     model = small_model("Llama", eos_token_id=ends)
+    assert language_model.ends(model).tolist() == ruled_out
 
     def choose(logits):
         assert logits.isinf().nonzero()[:, 1].tolist() == ruled_out

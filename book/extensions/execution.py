@@ -25,7 +25,6 @@ from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.errors import ConfigError
 from sphinx.util import logging
 from traitlets.config import Config as Traits
 
@@ -42,16 +41,19 @@ failed: dict[tuple, ExecutionResult] = {}  # by folder and sources, until its pa
 def fingerprint(root: Path) -> str:
     """A hash of everything besides its own cells that a notebook's results depend on.
 
-    The modules of `lab` and the scripts among them, the definitions that chapters take from each other, the requirements as written and
-    as installed, Python itself (its documentation is a text that chapters read), the number of threads, and
-    the language model.
+    The modules of `lab` and the scripts among them, the definitions that chapters take from each other, the
+    requirements as written and as installed, Python itself (its documentation is a text that chapters read),
+    the number of threads, and the language model.
     """
     digest = hashlib.sha256()
     parts = [path for path in (root / "notebooks" / "lab").rglob("*.*") if path.is_file() and path.suffix != ".pyc"]
     for path in sorted([*parts, root / "requirements.txt"]):
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
     for path in sorted((root / "notebooks").glob("*.ipynb")):
-        digest.update(f"{path.name}\n{chapters.definition_cells(path)}\n".encode())
+        try:
+            digest.update(f"{path.name}\n{chapters.definition_cells(path)}\n".encode())
+        except (AttributeError, ValueError) as error:
+            raise SystemExit(f"ERROR: {path} is no notebook: {error}") from None
     required = re.findall(r"^([\w.-]+)==", (root / "requirements.txt").read_text(encoding="utf-8"), re.M)
     installed = {each.name: each.version for each in importlib.metadata.distributions() if each.name in required}
     surroundings = [sys.version, os.environ["OMP_NUM_THREADS"], sorted(installed.items()), language_model.identity()]
@@ -67,7 +69,7 @@ def prepare(app: Sphinx, config: Config) -> None:
         model = language_model.fetch()
         name = fingerprint(Path(app.srcdir))
     except language_model.ModelUnavailable as error:
-        raise ConfigError(str(error)) from None
+        raise SystemExit(f"ERROR: {error}") from None  # of another kind, jupyter-book makes a page of traceback
     if os.environ.get(language_model.OVERRIDE):
         os.environ[language_model.OVERRIDE] = model  # a relative path would be another one in a notebook's folder
     config.nb_execution_cache_path = str(Path(app.outdir).parent / ".jupyter_cache" / name)
@@ -147,8 +149,12 @@ def execute(app: Sphinx, env, docnames: list[str]) -> None:
             seconds[path.name] = result.time
             bundle = CacheBundleIn(result.nb, str(path), data={"execution_seconds": result.time})
             cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    except BaseException:  # an interruption, or no room for the cache
+        pool.shutdown(wait=False, cancel_futures=True)
+        for kernel in psutil.Process().children():  # else the build would end only when they do
+            kernel.kill()
+        raise
+    pool.shutdown()
     last.write_text(json.dumps(seconds))
 
 

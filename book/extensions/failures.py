@@ -15,8 +15,8 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 def tracebacks(env) -> dict[str, str]:
     """Of each notebook that failed, by its document's name; the first line says where and why."""
-    results = {docname: NbMetadataCollector.get_exec_data(env, docname) for docname in sorted(env.found_docs)}
-    return {name: ANSI.sub("", result["traceback"]) for name, result in results.items() if result and result["traceback"]}
+    results = {name: NbMetadataCollector.get_exec_data(env, name) or {} for name in sorted(env.found_docs)}
+    return {name: ANSI.sub("", result["traceback"]) for name, result in results.items() if result.get("traceback")}
 
 
 def report(app: Sphinx, env) -> None:

