@@ -257,8 +257,10 @@ def test_stochastic_beam_search_ends_texts(seed, k):
 
 def test_stochastic_beam_search_stops_when_all_texts_have_ended():
     stops = lambda prefixes: torch.tensor([0.0, -math.inf]).expand(len(prefixes), -1)
-    texts, log_probs = chapter.stochastic_beam_search(stops, 1, 10**9, seeded(), end=0)
-    assert texts.tolist() == [[[0]]] and log_probs.tolist() == [[0.0]]
+    calls = []
+    model = lambda prefixes: calls.append(prefixes) or stops(prefixes)
+    texts, log_probs = chapter.stochastic_beam_search(model, 1, 1000, seeded(), end=0)
+    assert texts.tolist() == [[[0] * 1000]] and log_probs.tolist() == [[0.0]] and len(calls) == 1
 
 
 def test_speculative_sampling_refuses_nothing_of_its_own_target():

@@ -2,9 +2,12 @@
 
 import math
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
+from anatomy import chromium
 
+from lab import explorers
 from lab.chapters import definitions
 
 chapter = definitions("05_sqrt_n_scaling")
@@ -24,3 +27,58 @@ def test_softmax_jacobian_is_autograds():
 def test_softmax_jacobian_refuses_what_has_no_softmax(bad):
     with pytest.raises(ValueError, match="logits must "):
         chapter.softmax_jacobian(bad)
+
+
+DEPTHS = (2, 12)
+SIZES = {"plain": [[1.0] * 3, [1.0] * 13], "scaled": [[0.5] * 3, [0.5] * 13]}
+TRAINED = {"plain": [1.0] * 12 + [30.0], "scaled": [0.5] * 12 + [20.0]}
+
+
+@pytest.fixture
+def tab(monkeypatch):
+    """A page with the explorer of sums, at a phone's width."""
+    shown, complaints = [], []
+    monkeypatch.setattr(explorers, "display", lambda output, raw: shown.append(output["text/html"]))
+    data = {"depths": DEPTHS, "fresh": {"apart": SIZES, "copies": SIZES}, "trained": TRAINED, "steps": 20}
+    explorers.show("sum", data, plt.figure(), "A still figure.")
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 375, "height": 900})
+        page.set_default_timeout(3000)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.set_content(f"<!doctype html><html><body>{shown[0]}</body></html>")
+        page.wait_for_selector("[data-variance]")
+        yield page
+    assert complaints == []
+
+
+def number(tab, name: str) -> float:
+    return float(tab.locator(f"[data-{name}]").get_attribute(f"data-{name}"))
+
+
+@pytest.mark.parametrize("n", [1, 64, 1024])
+def test_the_sum_as_a_score_has_the_variance_of_the_rule(tab, n):
+    tab.locator("input[type=range]").fill(str(int(math.log2(n))))
+    assert number(tab, "variance") == pytest.approx(n, rel=0.3)
+    tab.get_by_label("1/√d_k", exact=True).check()
+    assert number(tab, "variance") == pytest.approx(1, rel=0.3)
+    tab.get_by_label("copies of one", exact=True).check()
+    assert number(tab, "variance") == pytest.approx(n, rel=0.3)  # n² / n
+
+
+def test_the_scale_opens_the_softmax(tab):
+    tab.locator("input[type=range]").fill("10")
+    assert number(tab, "most") > 0.9
+    tab.get_by_label("1/√d_k", exact=True).check()
+    assert number(tab, "most") < 0.7
+
+
+def test_the_sum_as_a_stream_is_trained_and_goes_back(tab):
+    tab.get_by_label("the stream of a stack", exact=True).check()
+    assert number(tab, "size") == 1 and tab.locator("[data-trained=false]").count() == 1
+    tab.get_by_label("1/√N", exact=True).check()
+    assert number(tab, "size") == 0.5
+    tab.locator("text=Train 20 steps").click()
+    assert number(tab, "size") == 20 and "After 20 steps" in tab.locator("svg").get_attribute("aria-label")
+    tab.locator("input[type=range]").fill("0")  # another depth was not trained
+    assert number(tab, "size") == 0.5 and "Before training: 4 terms" in tab.locator(".said").text_content()

@@ -67,19 +67,19 @@ function mount(root, data, kit) {
     const n = data.depths[state.depth], kind = state.scaled ? "scaled" : "plain";
     const fresh = data.fresh[state.terms][kind][state.depth];
     const now = state.trained ? data.trained[kind] : fresh;
-    const x = (layer) => 44 + (300 * layer) / n;
+    const x = (layer) => 56 + (290 * layer) / n;
     const y = (size) => 270 - (240 * (Math.log10(size) + 4)) / 7; // from 1e-4 to 1e3
     const path = (sizes) => sizes.map((size, layer) => `${layer ? "L" : "M"}${x(layer).toFixed(1)} ${y(size).toFixed(1)}`).join("");
     picture.replaceChildren(
       text(10, 14, `Size of the stream (mean square), ${n} layers`),
       ...[-4, -3, -2, -1, 0, 1, 2, 3].flatMap((power) => [
-        line(44, y(10 ** power), 344, y(10 ** power)),
-        text(38, y(10 ** power) + 4.5, power < 0 ? `0.${"0".repeat(-power - 1)}1` : String(10 ** power), "fill: var(--soft); font-size: 11px", "end"),
+        line(56, y(10 ** power), 346, y(10 ** power)),
+        text(50, y(10 ** power) + 4.5, power < 0 ? `0.${"0".repeat(-power - 1)}1` : (10 ** power).toLocaleString("en"), "fill: var(--soft)", "end"),
       ]),
       ...(state.trained ? [kit.svg("path", { d: path(fresh), style: `fill: none; stroke: var(${color()}); stroke-width: 1.5; stroke-dasharray: 4 4` })] : []),
       kit.svg("path", { d: path(now), style: `fill: none; stroke: var(${color()}); stroke-width: 3` }),
       ...[0, n / 2, n].map((layer) => text(x(layer), 288, layer, "fill: var(--soft)", "middle")),
-      text(194, 308, "layer (0: the embedding)", "fill: var(--soft)", "middle"),
+      text(201, 308, "layer (0: the embedding)", "fill: var(--soft)", "middle"),
       ...(state.trained ? [text(10, 326, `solid: after ${data.steps} steps of training; dashed: before`)] : []),
     );
     const size = now.at(-1);
