@@ -15,7 +15,8 @@ from anatomy import chromium
 from conftest import ROOT
 
 CHAPTER = "05_sqrt_n_scaling"  # needs no language model, and has all that a chapter can have
-RAW = re.compile(r"\{[a-z:]+\}`|\.ipynb::|NameError|Traceback|\brun\.[a-z_]+|\bfigure\.[a-z_]+")
+VALUE = re.compile(r"\b(?:run|figure)\.\w+")
+RAW = re.compile(rf"\{{[a-z:]+\}}`|\.ipynb::|NameError|Traceback|{VALUE.pattern}")
 
 
 @pytest.fixture
@@ -51,7 +52,12 @@ def test_a_chapter_reads_well_after_it_was_run(lab):
         tab = browser.new_page(viewport={"width": 1200, "height": 40_000})
         tab.goto(f"{lab}lab/tree/{CHAPTER}.ipynb?reset")
         tab.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=120_000)
-        tab.wait_for_timeout(2000)
+        # run once the text is drawn: what is not drawn yet when it runs is not evaluated
+        waiting = len(set(re.findall(r"\{eval\}`([^`]+)`", "".join(cell.source for cell in notebook.cells))))
+        for _ in range(240):
+            if len(set(VALUE.findall(" ".join(tab.locator(".jp-MarkdownCell").all_inner_texts())))) >= waiting:
+                break
+            tab.wait_for_timeout(1000)
         tab.get_by_text("Run", exact=True).first.click()
         tab.get_by_text("Run All Cells", exact=True).click()
         last = tab.locator(".jp-CodeCell .jp-InputPrompt").last
