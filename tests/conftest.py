@@ -5,10 +5,15 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
+from anatomy import chromium
+
+from lab import explorers
 
 ROOT = Path(__file__).parent.parent
 
@@ -74,3 +79,36 @@ def site() -> Path:
     if not (html / "book" / "index.html").exists():
         pytest.fail("build the book first: jupyter-book build . -W --all -n --keep-going")
     return html
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium; without it a test is skipped, and in CI it fails."""
+    with chromium() as found:
+        if found is None:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium on this machine")
+        yield found
+
+
+def explorer_html(name: str, data: dict) -> str:
+    """A page that holds one explorer, as an output of a notebook would."""
+    shown = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explorers, "display", lambda output, raw: shown.append(output["text/html"]))
+        explorers.show(name, data, plt.figure(), "A still figure.")
+    return f"<!doctype html><html><body>{shown[0]}</body></html>"
+
+
+@contextmanager
+def explored(browser, name: str, data: dict, ready: str):
+    """A tab with one explorer at a phone's width, as soon as there is what `ready` selects. It must not complain."""
+    complaints = []
+    tab = browser.new_page(viewport={"width": 375, "height": 900}, reduced_motion="reduce")
+    tab.set_default_timeout(10_000)
+    tab.on("console", lambda message: complaints.append(message.text))
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.set_content(explorer_html(name, data))
+    tab.wait_for_selector(ready)
+    yield tab
+    tab.close()
+    assert complaints == []

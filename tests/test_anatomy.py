@@ -1,7 +1,7 @@
 """Every chapter keeps the anatomy of a page: an answer at once, a picture within two screens, a path of ten minutes."""
 
 import pytest
-from anatomy import WIDTHS, chromium, served, table
+from anatomy import WIDTHS, served, table
 
 FINISHED = [
     "01_argmax_vs_multinomial",
@@ -17,8 +17,8 @@ FINISHED = [
 
 
 @pytest.fixture(scope="module")
-def anatomy(site):
-    with chromium() as browser, served(site) as address:
+def anatomy(site, browser):
+    with served(site) as address:
         return {width: table(browser, address, FINISHED, width) for width in WIDTHS}
 
 

@@ -3,20 +3,17 @@ in a browser against both, bad input."""
 
 import json
 import math
-import os
-import shutil
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from conftest import explored
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import sync_playwright
 from scipy import stats
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lab import explorers, human_text, language_model
+from lab import human_text, language_model
 from lab.chapters import definitions
 
 chapter = definitions("04_beam_search_vs_sampling")
@@ -326,9 +323,7 @@ SEARCHES = {
     "beam_search": lambda model=flat, **bad: chapter.beam_search(
         model, **({"prompts": START, "width": 2, "max_length": 2} | bad)
     ),
-    "exact_search": lambda model=flat, **bad: chapter.exact_search(
-        model, **({"prompt": START, "max_length": 2} | bad)
-    ),
+    "exact_search": lambda model=flat, **bad: chapter.exact_search(model, **({"prompt": START, "max_length": 2} | bad)),
     "stochastic_beam_search": lambda model=flat, **bad: chapter.stochastic_beam_search(
         model, **({"k": 2, "length": 2, "random": seeded()} | bad)
     ),
@@ -418,26 +413,11 @@ def test_refuses_bad_logits_in_speculative_sampling(target, draft, says):
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory):
+def tree(browser):
     """The explorer of a small model in a browser, and that model."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not found:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium on this machine")
-    model, shown = chapter.TinyModel(3, 3, seed=9406, end=2), []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(explorers, "display", lambda output, raw: shown.append(output["text/html"]))
-        explorers.show("tree", chapter.tree_data(model, "ab■", 3, 2), still=plt.figure(), alt="a tree")
-    path = tmp_path_factory.mktemp("tree") / "tree.html"
-    path.write_text(f"<!DOCTYPE html><meta charset=utf-8>{shown[0]}", encoding="utf-8")
-    with sync_playwright() as playwright:
-        options = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
-        browser = playwright.chromium.launch(executable_path=found, args=options.split())
-        page = browser.new_page(reduced_motion="reduce")
-        errors = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(path.as_uri())
+    model = chapter.TinyModel(3, 3, seed=9406, end=2)
+    with explored(browser, "tree", chapter.tree_data(model, "ab■", 3, 2), ready="svg") as page:
         yield page, model
-        assert errors == []
 
 
 def decode(page, rule: str, width: int = 1, temperature: float = 1.0, button: str = "Run 1,000") -> dict:
@@ -445,7 +425,9 @@ def decode(page, rule: str, width: int = 1, temperature: float = 1.0, button: st
     page.get_by_label(rule, exact=True).check(force=True)
     for label, value in (("Width", width), ("Temperature", temperature)):
         slider = page.locator("label.slider", has_text=label).locator("input")
-        slider.evaluate("(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }", str(value))
+        slider.evaluate(
+            "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }", str(value)
+        )
     page.get_by_role("button", name=button).click()
     read = "leaves => leaves.map(leaf => ({...leaf.dataset}))"
     return {leaf["text"]: leaf for leaf in page.locator("[data-text]").evaluate_all(read)}

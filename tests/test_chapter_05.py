@@ -2,12 +2,10 @@
 
 import math
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
-from anatomy import chromium
+from conftest import explored
 
-from lab import explorers
 from lab.chapters import definitions
 
 chapter = definitions("05_sqrt_n_scaling")
@@ -35,21 +33,11 @@ TRAINED = {"plain": [1.0] * 12 + [30.0], "scaled": [0.5] * 12 + [20.0]}
 
 
 @pytest.fixture
-def tab(monkeypatch):
-    """A page with the explorer of sums, at a phone's width."""
-    shown, complaints = [], []
-    monkeypatch.setattr(explorers, "display", lambda output, raw: shown.append(output["text/html"]))
+def tab(browser):
+    """A page with the explorer of sums."""
     data = {"depths": DEPTHS, "fresh": {"apart": SIZES, "copies": SIZES}, "trained": TRAINED, "steps": 20}
-    explorers.show("sum", data, plt.figure(), "A still figure.")
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 375, "height": 900})
-        page.set_default_timeout(3000)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.set_content(f"<!doctype html><html><body>{shown[0]}</body></html>")
-        page.wait_for_selector("[data-variance]")
+    with explored(browser, "sum", data, ready="[data-variance]") as page:
         yield page
-    assert complaints == []
 
 
 def number(tab, name: str) -> float:

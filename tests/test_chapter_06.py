@@ -2,16 +2,14 @@
 
 import math
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from anatomy import chromium
+from conftest import explored
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from lab import explorers
 from lab.chapters import definitions
 
 chapter = definitions("06_pre_ln_vs_post_ln")
@@ -82,7 +80,7 @@ def stack(n: int, ratio: float, **more) -> dict:
 
 
 @pytest.fixture(scope="module")
-def page():
+def page(browser):
     """The explorer of stacks, with numbers that say where they come from: a ratio of its own for each case."""
     data = {"steps": [0, 5, 50]}
     for kind, depths in (("one", (6, 12)), ("two", (6, 12, 24))):
@@ -94,19 +92,8 @@ def page():
         name: [stack(6, 100 * (i + 1) + step, alike=step / 100) for step in data["steps"]]
         for i, name in enumerate(NAMES)
     }
-    shown, complaints = [], []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(explorers, "display", lambda output, raw: shown.append(output["text/html"]))
-        explorers.show("stack", data, plt.figure(), "A still figure.")
-    with chromium() as browser:
-        tab = browser.new_page(viewport={"width": 375, "height": 900})
-        tab.set_default_timeout(3000)
-        tab.on("console", lambda message: complaints.append(message.text))
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.set_content(f"<!doctype html><html><body>{shown[0]}</body></html>")
-        tab.wait_for_selector("svg[data-ratio]")
+    with explored(browser, "stack", data, ready="svg[data-ratio]") as tab:
         yield tab
-        assert complaints == []
 
 
 def choose(tab, norm: str, factor: str, model: str) -> None:

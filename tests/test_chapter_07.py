@@ -1,17 +1,13 @@
 """Chapter 7's RAdam against torch's, step by step, its factor, their refusals, and the map that a reader taps."""
 
 import math
-import os
-import shutil
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
+from conftest import explored
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import sync_playwright
 
-from lab import explorers
 from lab.chapters import definitions
 
 chapter = definitions("07_warmup_and_radam")
@@ -76,27 +72,10 @@ def test_the_factor_starts_along_the_square_root_and_above_the_linear_warm_up(be
         assert chapter.rectification(step, beta2) > 1.5 * linear
 
 
-@pytest.fixture(scope="module")
-def page():
-    """An empty page of a browser."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not found:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        options = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update"
-        yield playwright.chromium.launch(executable_path=found, args=options.split()).new_page()
+READY = ".explorer svg[aria-label]"
 
 
-def shown(page, monkeypatch, data: dict) -> None:
-    """Show the explorer on the page, as an output of a notebook would."""
-    outputs = []
-    monkeypatch.setattr(explorers, "display", lambda output, raw: outputs.append(output["text/html"]))
-    explorers.show("map", data, plt.figure(), alt="a map")
-    page.set_content(outputs[0])
-    page.wait_for_selector(".explorer svg[aria-label]")
-
-
-def test_the_map_shows_the_runs_of_the_cell_that_is_tapped(page, monkeypatch):
+def test_the_map_shows_the_runs_of_the_cell_that_is_tapped(browser):
     def cell(*ends):
         return {"ends": list(ends), "curves": [[-0.5, end] for end in ends]}
 
@@ -106,23 +85,28 @@ def test_the_map_shows_the_runs_of_the_cell_that_is_tapped(page, monkeypatch):
         for warm in (False, True)
     ]
     data = {"rates": ["0.001", "0.004"], "steps": [20, 240], "n_step": 240, "rows": rows, "bigram": 0.65}
-    shown(page, monkeypatch, data | {"stuck": 0.06, "low": -0.75, "high": 0.75, "start": [0, 1]})
-    assert page.locator("button").count() == 8
-    assert page.locator("[data-stuck]").get_attribute("data-stuck") == "2"
-    page.locator("button[data-row='1'][data-column='1']").focus()
-    page.keyboard.press("Enter")
-    assert page.locator("[data-stuck]").get_attribute("data-stuck") == "0"
-    assert "Post-LN, warm-up, rate 0.004: gains of 0.30, 0.10; stuck: 0 of 2" in page.locator(".said").text_content()
-    assert "0.30, 0.10" in page.locator("svg").get_attribute("aria-label")
-    assert page.locator("button[aria-pressed='true']").get_attribute("data-gain") == "0.200"
+    data |= {"stuck": 0.06, "low": -0.75, "high": 0.75, "start": [0, 1]}
+    with explored(browser, "map", data, ready=READY) as page:
+        assert page.locator("button").count() == 8
+        assert page.locator("[data-stuck]").get_attribute("data-stuck") == "2"
+        page.locator("button[data-row='1'][data-column='1']").focus()
+        page.keyboard.press("Enter")
+        assert page.locator("[data-stuck]").get_attribute("data-stuck") == "0"
+        assert (
+            "Post-LN, warm-up, rate 0.004: gains of 0.30, 0.10; stuck: 0 of 2" in page.locator(".said").text_content()
+        )
+        assert "0.30, 0.10" in page.locator("svg").get_attribute("aria-label")
+        assert page.locator("button[aria-pressed='true']").get_attribute("data-gain") == "0.200"
 
 
-def test_the_slider_follows_the_updates(page, monkeypatch):
+def test_the_slider_follows_the_updates(browser):
     measures = [{"name": "size", "log": True, "low": 0.1, "high": 10, "ticks": [0.1, 10]}]
     arms = [{"name": "Post-LN", "color": "orange", "runs": [[[0.5, 2]], [[0.7, 4]]]}]
-    shown(page, monkeypatch, {"updates": [0, 10], "measures": measures, "arms": arms})
-    assert "After update 0, means of the seeds. Post-LN: size 0.60." in page.locator("svg").get_attribute("aria-label")
-    page.locator("input[type=range]").focus()
-    page.keyboard.press("ArrowRight")
-    assert page.locator("[data-update]").get_attribute("data-update") == "10"
-    assert "Post-LN: size 3.0." in page.locator("svg").get_attribute("aria-label")
+    with explored(browser, "map", {"updates": [0, 10], "measures": measures, "arms": arms}, ready=READY) as page:
+        assert "After update 0, means of the seeds. Post-LN: size 0.60." in page.locator("svg").get_attribute(
+            "aria-label"
+        )
+        page.locator("input[type=range]").focus()
+        page.keyboard.press("ArrowRight")
+        assert page.locator("[data-update]").get_attribute("data-update") == "10"
+        assert "Post-LN: size 3.0." in page.locator("svg").get_attribute("aria-label")

@@ -6,7 +6,7 @@ from torch import nn
 
 from lab import training
 from lab.chapters import definitions
-from lab.transformer import Transformer, branches, hook_branches, init
+from lab.transformer import Transformer, branches, init
 
 chapter = definitions("08_going_deep")
 SIZES = dict(d_model=8, n_head=2, d_ff=16)

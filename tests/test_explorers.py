@@ -1,12 +1,10 @@
 """Explorers in a browser: what they compute is what the chapters' Python computes, by keyboard and by touch."""
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
-from anatomy import chromium
+from conftest import explored, explorer_html
 from scipy import stats
 
-from lab import explorers
 from lab.chapters import definitions
 from lab.explorers import dial
 
@@ -20,36 +18,15 @@ class Words:
         return f" w{int(i)}"
 
 
-def html(monkeypatch, name: str, data: dict) -> str:
-    """The page of one explorer."""
-    shown = []
-    monkeypatch.setattr(explorers, "display", lambda output, raw: shown.append(output["text/html"]))
-    explorers.show(name, data, plt.figure(), "A still figure.")
-    return f"<!doctype html><html><body>{shown[0]}</body></html>"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
-
-
 @pytest.fixture
-def dialled(monkeypatch, browser):
+def dialled(browser):
     """A page with the dial, and the logits behind it: one peaked context, one flat, of 5,000 tokens."""
     random = torch.Generator().manual_seed(0)
     logits = [scale * torch.randn(5000, generator=random) for scale in (4.0, 1.5)]
     contexts = [dial.context(text, z, Words()) for text, z in zip(("peaked", "flat"), logits, strict=True)]
-    tab = browser.new_page(viewport={"width": 375, "height": 900})
-    tab.set_default_timeout(3000)
-    complaints = []
-    tab.on("console", lambda message: complaints.append(message.text))
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.set_content(html(monkeypatch, "dial", {"contexts": contexts, "samplers": ["top-k", "top-p", "min-p", "typical"]}))
-    tab.wait_for_selector("[data-row]")
-    yield tab, logits
-    assert complaints == []
-    tab.close()
+    data = {"contexts": contexts, "samplers": ["top-k", "top-p", "min-p", "typical"]}
+    with explored(browser, "dial", data, ready="[data-row]") as tab:
+        yield tab, logits
 
 
 def rows(tab, name: str) -> torch.Tensor:
@@ -59,7 +36,9 @@ def rows(tab, name: str) -> torch.Tensor:
 
 
 def slide(tab, label: str, value: float) -> None:
-    tab.get_by_role("slider", name=f"{label}:").last.evaluate("(input, value) => { input.value = value; input.dispatchEvent(new Event('input')) }", value)
+    tab.get_by_role("slider", name=f"{label}:").last.evaluate(
+        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')) }", value
+    )
 
 
 def by_row(probs: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
@@ -82,6 +61,7 @@ def test_the_dial_says_what_softmax_says(dialled, which, temperature):
 def test_a_thousand_draws_of_the_dial_fit_the_model(dialled):
     tab, logits = dialled
     tab.get_by_role("radio", name="peaked …").check()
+    tab.get_by_role("button", name="Clear").click()
     for _ in range(5):
         tab.get_by_text("Draw 1,000").click()
     counts = rows(tab, "count")
@@ -131,21 +111,21 @@ def test_the_dial_moves_by_keyboard_and_says_so(dialled):
     assert "100.0 %" in tab.locator("svg[role=img]").get_attribute("aria-label")
 
 
-def test_the_dial_answers_to_touch(monkeypatch, browser):
+def test_the_dial_answers_to_touch(browser):
     context = browser.new_context(viewport={"width": 375, "height": 900}, has_touch=True)
     tab = context.new_page()
     logits = torch.randn(100, generator=torch.Generator().manual_seed(1))
-    tab.set_content(html(monkeypatch, "dial", {"contexts": [dial.context("one", logits, Words())]}))
+    tab.set_content(explorer_html("dial", {"contexts": [dial.context("one", logits, Words())]}))
     tab.get_by_text("Argmax").tap()
     assert rows(tab, "count").tolist() == [1] + 8 * [0]
     context.close()
 
 
-def test_without_scripts_the_still_figure_stands(monkeypatch, browser):
+def test_without_scripts_the_still_figure_stands(browser):
     context = browser.new_context(java_script_enabled=False)
     tab = context.new_page()
     logits = torch.randn(100, generator=torch.Generator().manual_seed(1))
-    tab.set_content(html(monkeypatch, "dial", {"contexts": [dial.context("one", logits, Words())]}))
+    tab.set_content(explorer_html("dial", {"contexts": [dial.context("one", logits, Words())]}))
     assert tab.get_by_alt_text("A still figure.").is_visible()
     context.close()
 

@@ -1,8 +1,7 @@
 """Folded code: named, one switch for all, reachable by keyboard and without scripts, and nothing cut on a phone."""
 
 import nbformat
-import pytest
-from anatomy import chromium, served
+from anatomy import served
 from conftest import SETTLE
 
 WIDE = "a_name_that_is_long = " + " + ".join(f"another_name_{i}" for i in range(3)) + "  # a comment to the eightieth"
@@ -23,7 +22,7 @@ def test_a_fold_without_a_name_stops_the_build(book):
     assert "notebooks/small" in said and "code_prompt_show" in said, said
 
 
-def test_folds_open_one_by_one_and_all_at_once(book):
+def test_folds_open_one_by_one_and_all_at_once(book, browser):
     book.notebook("small", SETTLE, "another_name_0 = another_name_1 = another_name_2 = 1\n" + WIDE)
     fold(book, code_prompt_show="The measurement: <one> seed")
     code, said = book.build()
@@ -32,9 +31,7 @@ def test_folds_open_one_by_one_and_all_at_once(book):
     assert "<summary>The measurement: &lt;one&gt; seed</summary>" in page
     assert "Toggle hidden content" not in page and "Show code cell" not in page
 
-    with chromium() as browser, served(book.root / "_build" / "html") as address:
-        if browser is None:
-            pytest.skip("no Chromium on this machine")
+    with served(book.root / "_build" / "html") as address:
         context = browser.new_context(viewport={"width": 375, "height": 800})
         tab = context.new_page()
         tab.goto(f"{address}notebooks/small.html")

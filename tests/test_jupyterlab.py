@@ -11,7 +11,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from anatomy import chromium
 from conftest import ROOT
 
 CHAPTER = "05_sqrt_n_scaling"  # needs no language model, and has all that a chapter can have
@@ -42,34 +41,31 @@ def lab(tmp_path):
         server.wait()
 
 
-def test_a_chapter_reads_well_after_it_was_run(lab):
+def test_a_chapter_reads_well_after_it_was_run(lab, browser):
     notebook = nbformat.read(ROOT / "notebooks" / f"{CHAPTER}.ipynb", as_version=4)
     captions = [c.metadata.mystnb.figure.caption for c in notebook.cells if "figure" in c.metadata.get("mystnb", {})]
-    with chromium() as browser:
-        if browser is None:
-            (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium on this machine")
-        # tall enough for the whole notebook: JupyterLab draws only what is in view
-        tab = browser.new_page(viewport={"width": 1200, "height": 40_000})
-        tab.goto(f"{lab}lab/tree/{CHAPTER}.ipynb?reset")
-        tab.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=120_000)
-        # run once the text is drawn: what is not drawn yet when it runs is not evaluated
-        waiting = len(set(re.findall(r"\{eval\}`([^`]+)`", "".join(cell.source for cell in notebook.cells))))
-        for _ in range(240):
-            if len(set(VALUE.findall(" ".join(tab.locator(".jp-MarkdownCell").all_inner_texts())))) >= waiting:
-                break
-            tab.wait_for_timeout(1000)
-        tab.get_by_text("Run", exact=True).first.click()
-        tab.get_by_text("Run All Cells", exact=True).click()
-        last = tab.locator(".jp-CodeCell .jp-InputPrompt").last
-        for _ in range(900):
-            if re.search(r"\[\d+\]", last.inner_text()):
-                break
-            tab.wait_for_timeout(1000)
-        tab.wait_for_timeout(5000)
-        prose = tab.eval_on_selector_all(".jp-MarkdownCell", "cells => cells.map(c => c.innerText)")
-        outputs = tab.eval_on_selector_all(".jp-OutputArea-output", "cells => cells.map(c => c.innerText)")
-        explorers = tab.locator(".explorer[data-live]").count()
-        claims = tab.locator(".claim svg[role=img]").count()
+    # tall enough for the whole notebook: JupyterLab draws only what is in view
+    tab = browser.new_page(viewport={"width": 1200, "height": 40_000})
+    tab.goto(f"{lab}lab/tree/{CHAPTER}.ipynb?reset")
+    tab.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=120_000)
+    # run once the text is drawn: what is not drawn yet when it runs is not evaluated
+    waiting = len(set(re.findall(r"\{eval\}`([^`]+)`", "".join(cell.source for cell in notebook.cells))))
+    for _ in range(240):
+        if len(set(VALUE.findall(" ".join(tab.locator(".jp-MarkdownCell").all_inner_texts())))) >= waiting:
+            break
+        tab.wait_for_timeout(1000)
+    tab.get_by_text("Run", exact=True).first.click()
+    tab.get_by_text("Run All Cells", exact=True).click()
+    last = tab.locator(".jp-CodeCell .jp-InputPrompt").last
+    for _ in range(900):
+        if re.search(r"\[\d+\]", last.inner_text()):
+            break
+        tab.wait_for_timeout(1000)
+    tab.wait_for_timeout(5000)
+    prose = tab.eval_on_selector_all(".jp-MarkdownCell", "cells => cells.map(c => c.innerText)")
+    outputs = tab.eval_on_selector_all(".jp-OutputArea-output", "cells => cells.map(c => c.innerText)")
+    explorers = tab.locator(".explorer[data-live]").count()
+    claims = tab.locator(".claim svg[role=img]").count()
     assert len(prose) > 10
     assert [text for text in prose + outputs if RAW.search(text)] == []
     numbers = [found[0] for text in outputs if (found := re.match(r"Figure 5\.\d+\. \S+", text))]

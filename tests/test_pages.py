@@ -6,7 +6,6 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from conftest import SETTLE
-from test_site import browser  # noqa: F401
 
 VERDICTS = "# Verdicts\n\n## N1a: x is large\n\n[holds]{.verdict} It is.\n\n:::{evidence} N1a\n:::\n"
 FIGURE = "import matplotlib.pyplot as plt\nfrom lab import figures\nfigures.use()\nplt.plot([1, %s])\nplt.show()"
@@ -140,7 +139,7 @@ def test_ids_of_statements_link_and_definitions_are_on_the_page(terms):
     assert "into shares" in terms.page("notebooks/small")
 
 
-def test_a_definition_opens_by_keyboard_pointer_and_touch(terms, browser):  # noqa: F811
+def test_a_definition_opens_by_keyboard_pointer_and_touch(terms, browser):
     code, said = terms.build()
     assert code == 0, said
     address = (terms.root / "_build" / "html" / "notebooks" / "small.html").as_uri()

@@ -1,18 +1,11 @@
 """The built site in a browser: no error, no request to anybody else, every figure described, no page too wide."""
 
-import functools
-import http.server
-import os
-import shutil
-import threading
 from pathlib import Path
 
 import pytest
+from anatomy import served
 from bs4 import BeautifulSoup
 from conftest import SETTLE
-from playwright.sync_api import sync_playwright
-
-OPTIONS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 
 
 def undescribed(html: str) -> list[str]:
@@ -56,26 +49,10 @@ def test_every_figure_is_described(site):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not found:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=found, args=OPTIONS.split())
-
-
-@pytest.fixture(scope="module")
 def address(site):
     """Where the site is served."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with served(site) as found:
+        yield found
 
 
 @pytest.mark.parametrize("width", [1280, 375])

@@ -45,7 +45,10 @@ def test_refuses_a_format_that_does_not_fit(glued):
         Values().keep(".2q", gain=1.0)
 
 
-CAPTION = {"figure": {"caption": "It *rises*.", "name": "fig-the-line"}, "image": {"alt": "A line that rises from one to two, drawn for a test of captions."}}
+CAPTION = {
+    "figure": {"caption": "It *rises*.", "name": "fig-the-line"},
+    "image": {"alt": "A line that rises from one to two, drawn for a test of captions."},
+}
 
 
 def test_the_site_fills_in_values_and_numbers_of_figures(book):

@@ -41,7 +41,12 @@ def verdicts(book):
     """A small book whose chapter lists what its page of verdicts says."""
     book.write("book/verdicts.md", VERDICTS)
     configure(book, "first_screens: []", "first_screens: [notebooks/small]")
-    says(book, "small", "- **holds with a condition** [N1a](../book/verdicts.md): x is large.", "- **bold**: no statement.")
+    says(
+        book,
+        "small",
+        "- **holds with a condition** [N1a](../book/verdicts.md): x is large.",
+        "- **bold**: no statement.",
+    )
     return book
 
 
@@ -96,7 +101,10 @@ def no_verdict(book):
 @pytest.mark.parametrize(
     ("fault", "names"),
     [
-        (other_verdict, ["small.ipynb", "N1a is called 'holds with a condition' here, but 'corrected' in book/verdicts"]),
+        (
+            other_verdict,
+            ["small.ipynb", "N1a is called 'holds with a condition' here, but 'corrected' in book/verdicts"],
+        ),
         (listed_twice, ["other.ipynb", "statement N1a is listed here, and also in notebooks/small"]),
         (unknown, ["small.ipynb", "statement N1c is listed here, and no page gives a verdict on it"]),
         (other_statement_settled, ["small.ipynb", "claim N1b is settled here, but N1b is not in this chapter's list"]),
