@@ -115,6 +115,12 @@ def test_run_and_figure_name_the_values_and_the_figures_only(path):
             assert not [n.id for n in names if n.id in ("run", "figure") and isinstance(n.ctx, ast.Store)], cell.source
 
 
+def test_no_two_figures_have_one_name():
+    cells = [cell for path in NOTEBOOKS for cell in nbformat.read(path, as_version=4).cells]
+    names = [cell.metadata["mystnb"]["figure"]["name"] for cell in cells if "figure" in cell.metadata.get("mystnb", {})]
+    assert len(set(names)) == len(names)
+
+
 def coloured_by_hand(source: str) -> list[str]:
     """Lines that pair the name of a thing that has a colour in the whole book with a colour of their own."""
     things = "|".join(re.escape(f'"{name}"') for name in figures.COLOR)
