@@ -2,6 +2,7 @@
 
 import nbformat
 from anatomy import served
+from bs4 import BeautifulSoup
 from conftest import SETTLE
 
 WIDE = "a_name_that_is_long = " + " + ".join(f"another_name_{i}" for i in range(3)) + "  # a comment to the eightieth"
@@ -59,3 +60,19 @@ def test_folds_open_one_by_one_and_all_at_once(book, browser):
         tab.locator("details.hide summary").click()
         assert tab.locator("details.hide pre").is_visible()
         context.close()
+
+
+def test_three_folds_in_a_row_that_show_nothing_stand_under_one_line(book):
+    book.notebook("small", "a = 1", "b = 2", "c = 3", SETTLE)
+    path = book.root / "notebooks" / "small.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    for number, cell in enumerate(notebook.cells[1:], start=1):
+        cell.metadata |= {"tags": ["hide-input"], "mystnb": {"code_prompt_show": f"Step {number}"}}
+    nbformat.write(notebook, path)
+    code, said = book.build()
+    assert code == 0, said
+    page = BeautifulSoup(book.page("notebooks/small"), "html.parser")
+    summaries = [fold.summary.text for fold in page.select("details.hide") if not fold.find_parent("details")]
+    assert summaries == ["3 steps of code", "Step 4"]
+    inside = page.select_one("details.hide").select("details.hide > summary")
+    assert [summary.text for summary in inside] == ["3 steps of code", "Step 1", "Step 2", "Step 3"]

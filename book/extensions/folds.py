@@ -1,4 +1,4 @@
-"""Folded code: one line that says what it does, and no wrong label for screen readers.
+"""Folded code: one line that says what it does, several such lines under one, no wrong label for screen readers.
 
 A cell tagged `hide-input` says in its metadata what stands behind the fold:
 "mystnb": {"code_prompt_show": "The measurement: ten seeds, four depths"}. One that does not is a warning.
@@ -20,6 +20,29 @@ def name(app: Sphinx, doctree: nodes.document) -> None:
             cell["prompt_hide"] = cell["prompt_show"]  # the line stays when the fold is open
 
 
+def group(app: Sphinx, doctree: nodes.document) -> None:
+    """Put three and more folded cells in a row that show nothing under one line, which stands for them all."""
+    for parent in list(doctree.findall(nodes.section)):
+        row = []
+        for child in [*parent.children, None]:
+            if child is not None and silent(child):
+                row.append(child)
+                continue
+            if len(row) >= 3:
+                steps = HideCodeCellNode(prompt_show=f"{len(row)} steps of code")
+                parent.replace(row[0], steps)
+                for cell in row[1:]:
+                    parent.remove(cell)
+                steps += row
+            row = []
+
+
+def silent(node: nodes.Node) -> bool:
+    """Whether `node` is a folded cell without an output that a reader would see."""
+    folded = isinstance(node, nodes.container) and node.get("hide_mode") == "input"
+    return folded and not any(part.children for part in node.children if part.get("nb_element") == "cell_code_output")
+
+
 def open_fold(self, node: HideCodeCellNode) -> None:
     self.body.append(self.starttag(node, "details", CLASS="hide"))
     self.body.append(f"<summary>{self.encode(node['prompt_show'])}</summary>\n")
@@ -31,5 +54,6 @@ def close_fold(self, _node: HideCodeCellNode) -> None:
 
 def setup(app: Sphinx) -> dict:
     app.connect("doctree-read", name)
+    app.connect("doctree-read", group)
     app.add_node(HideCodeCellNode, override=True, html=(open_fold, close_fold))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
