@@ -39,7 +39,7 @@ def show(name: str, data: dict, still: plt.Figure, alt: str) -> None:
 
     Args:
         name: one of the scripts beside this module.
-        data: what JSON can hold; numbers are shown to five digits at most, so round them.
+        data: what JSON can hold; every digit of a number goes into the page, so round them.
         still: the figure in its place where no script runs. It is closed.
         alt: what the still figure shows, in words.
 
