@@ -55,4 +55,5 @@ document.addEventListener("DOMContentLoaded", () => {
     if (open && !event.target.closest(".definition, a.term")) close();
   });
   for (const change of ["scroll", "resize"]) addEventListener(change, place, { passive: true });
+  new ResizeObserver(place).observe(document.body); // formulas that are set later move the link
 });
