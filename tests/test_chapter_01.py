@@ -135,3 +135,9 @@ def test_half_precision_favours_neither_of_two_equals(name, dtype):
 def test_a_nucleus_of_everything_keeps_every_possible_token():
     logits = torch.tensor([[0.0, -40.0, -math.inf]])
     assert torch.equal(chapter.nucleus(logits, 1.0), logits)
+
+
+def test_distinct_is_the_share_of_different_runs():
+    assert chapter.distinct([1, 2, 1, 2, 1], 2) == 0.5  # 12, 21, 12, 21
+    assert chapter.distinct([1, 2, 1, 2, 1], 4) == 1.0
+    assert chapter.distinct([7] * 6, 4) == 1 / 3
