@@ -184,6 +184,7 @@ def test_ordinary_leaves_out_first_tokens_and_those_that_are_ever_long():
     expected = torch.ones(2, 5, dtype=torch.bool)
     expected[:, 0] = expected[0, 3] = False
     assert torch.equal(usual, expected)
+    assert chapter.ordinary([torch.ones(1, 3, 4)]).tolist() == [[False, True, True]]  # a first one of usual length
     for bad in ([], [torch.ones(2, 5, 4), torch.ones(2, 4, 4)]):
         with pytest.raises(ValueError, match="states must be tensors of one shape, at least one"):
             chapter.ordinary(bad)
