@@ -133,9 +133,6 @@ FAULTS: dict[str, Fault] = {
     "1/√d_k is inverted": Fault(ROOT_N, TRANSFORMER, "(d_model / n_head) ** -0.5", "(d_model / n_head) ** 0.5"),
     "the root is of d_model": Fault(ROOT_N, TRANSFORMER, "(d_model / n_head) ** -0.5", "d_model**-0.5"),
     "N is the number of layers": Fault(ROOT_N, TRANSFORMER, "(2 * n_layer) ** -0.5", "n_layer**-0.5"),
-    "the residual is added twice": Fault(
-        ROOT_N, TRANSFORMER, "return x + branch(norm(x))", "return x + x + branch(norm(x))"
-    ),
     "the factor goes to the first matrix of a branch": Fault(
         ROOT_N, TRANSFORMER, "branch.out.weight.data.mul_(factor)", "next(branch.parameters()).data.mul_(factor)"
     ),
@@ -153,6 +150,9 @@ FAULTS: dict[str, Fault] = {
         ROOT_N, "F.cross_entropy(logits, piece[:, 1:].flatten())", "F.cross_entropy(logits, piece[:, :-1].flatten())"
     ),
     # chapter 6
+    "the residual is added twice": Fault(
+        PRE_POST, TRANSFORMER, "return x + branch(norm(x))", "return x + x + branch(norm(x))"
+    ),
     "Pre and Post are swapped": Fault(PRE_POST, TRANSFORMER, 'if self.norm == "pre":', 'if self.norm == "post":'),
     "Post-LN normalises before it adds": _in(PRE_POST, "return norm(x + branch(x))", "return norm(x) + branch(x)"),
     "the final norm is dropped": Fault(
