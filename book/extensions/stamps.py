@@ -3,7 +3,7 @@
 import hashlib
 import re
 import symtable
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -35,10 +35,12 @@ def stamp(root: Path, chapter: str) -> str:
     while found := [path for path in left if re.search(rf"\b{path.stem}\b", "\n".join(sources))]:
         sources += [path.read_text(encoding="utf-8") for path in found]
         left = [path for path in left if path not in found]
-    digest = hashlib.sha256()
-    for source in sources:
-        digest.update(bare(source).encode())
-    return digest.hexdigest()[:12]
+    return digest(bare(source) for source in sources)
+
+
+def digest(texts: Iterable[str]) -> str:
+    """Twelve hexadecimal digits that stand for `texts`."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
 
 
 def named(sources: list[str]) -> set[str]:
