@@ -15,7 +15,6 @@ import shutil
 import statistics
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -151,17 +150,17 @@ def fault_of(line: dict):
     return faults.FAULTS[line["fault"]]
 
 
-def margin(values: Iterable[float], edges: Iterable[float]) -> float:
-    """How far the nearest of `values` lies from the nearest of `edges`, in standard deviations of the values.
+def margin(runs: list[list[float]], edges: list[float]) -> float:
+    """How far the nearest value of all `runs` lies from the nearest of `edges`.
 
-    On a logarithmic scale where all are positive and span two decades.
+    In units of the runs' spread: the standard deviation of each run's own distance from the edge. On a logarithmic
+    scale where all are positive and span two decades. Infinite for a single run, and where the runs are all alike.
     """
-    values, edges = list(values), list(edges)
-    if not edges or len(set(values)) < 2:
-        return math.inf
-    if min(values + edges) > 0 and max(values + edges) >= 100 * min(values + edges):
-        values, edges = [math.log(value) for value in values], [math.log(edge) for edge in edges]
-    return min(abs(value - edge) for value in values for edge in edges) / statistics.stdev(values)
+    flat = [value for run in runs for value in run] + edges
+    scale = math.log if min(flat) > 0 and max(flat) >= 100 * min(flat) else float
+    distances = [min(abs(scale(value) - scale(edge)) for value in run for edge in edges) for run in runs if edges]
+    spread = statistics.stdev(distances) if len(distances) > 1 else 0
+    return min(distances) / spread if spread else math.inf
 
 
 class Claim:
@@ -175,7 +174,7 @@ class Claim:
         self.control = [value for each in found for value in each["control"]]
         self.passes = found[0]["passes"]
         edges = [edge for interval in self.passes for edge in interval if edge is not None]
-        self.margin = min(margin(self.evidence, edges), margin(self.control, edges))
+        self.margin = min(margin([each[side] for each in found], edges) for side in ("evidence", "control"))
 
     def picture(self, name: str) -> str:
         """All values of all runs: evidence as bars above, control below, shaded where the test passes."""
@@ -210,7 +209,7 @@ class Claim:
 def title(app: Sphinx, chapter: str) -> nodes.Node:
     """A link to a chapter: its number."""
     uri = app.builder.get_relative_uri("book/how_we_know", f"notebooks/{chapter}")
-    return nodes.reference("", f"Chapter {int(chapter[:2])}", refuri=uri, internal=True)
+    return nodes.reference("", f"{int(chapter[:2])}", refuri=uri, internal=True)
 
 
 def table(head: list[str], rows: list[list], widths: list[int]) -> nodes.Node:
@@ -244,7 +243,7 @@ def faults_part(app: Sphinx) -> list[nodes.Node]:
         rows.append([title(app, chapter), str(len(lines)), *(str(caught[kind]) for kind in kinds)])
         inner = [[line["fault"], f"{line['caught']}: {line['by']}" if line["by"] else "nobody"] for line in lines]
         folds += fold(f"Chapter {int(chapter[:2])}: {len(lines)} faults", table(["Fault", "Noticed by"], inner, [50, 50]))
-    head = ["", "Planted", "A claim fell", "The notebook stopped", "A test failed", "Nobody noticed"]
+    head = ["Chapter", "Planted", "A claim fell", "The notebook stopped", "A test failed", "Nobody noticed"]
     return [table(head, rows, [20, 16, 16, 16, 16, 16]), *folds]
 
 
@@ -257,7 +256,7 @@ def survivors_part(app: Sphinx) -> list[nodes.Node]:
                 if not why:
                     log.warning("nobody notices the fault %r, and nobody says why", line["fault"], location=DATA)
                 rows.append([title(app, chapter), line["fault"], why])
-    return [table(["", "Fault", "Why nobody notices"], rows, [15, 35, 50])] if rows else []
+    return [table(["Chapter", "Fault", "Why nobody notices"], rows, [15, 35, 50])] if rows else []
 
 
 def seeds_part(app: Sphinx) -> list[nodes.Node]:
@@ -286,7 +285,7 @@ def seeds_part(app: Sphinx) -> list[nodes.Node]:
             f"Chapter {int(chapter[:2])}: {len(settled)} claims under {len(lines)} base seeds",
             table(["Claim", "Agree", "Margin", "All runs"], inner, [22, 13, 13, 52]),
         )
-    return [table(["", "Base seeds", "Claims that always held", "Smallest margin"], rows, [22, 20, 29, 29]), *folds]
+    return [table(["Chapter", "Base seeds", "Claims that always held", "Smallest margin"], rows, [22, 20, 29, 29]), *folds]
 
 
 def machines_part(app: Sphinx) -> list[nodes.Node]:
