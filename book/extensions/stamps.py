@@ -1,5 +1,6 @@
 """A hash of the code that a chapter's results depend on, so that figures can be held against the code of today."""
 
+import ast
 import hashlib
 import re
 import symtable
@@ -26,16 +27,16 @@ def stamp(root: Path, chapter: str) -> str:
     parts = {}  # what may be built on -> the names under which it is known
     for path in sorted((root / "notebooks" / "lab").glob("*.py")):
         if path.stem not in SHOWS_ONLY:
-            parts[path.read_text(encoding="utf-8")] = {path.stem}
+            parts[path.read_text(encoding="utf-8")] = {f"lab.{path.stem}"}
     for other in sorted(named(root, chapter)):
         for cell in cells(root, other):
             if "definition" in cell.metadata.get("tags", []):
                 parts[cell.source] = bound(cell.source)
-    words = set(re.findall(r"\w+", "\n".join(sources)))
+    words = set().union(*map(mentioned, sources))
     while found := [source for source, names in parts.items() if names & words]:
         for source in found:
             del parts[source]
-            words |= set(re.findall(r"\w+", source))
+            words |= mentioned(source)
         sources += found
     return digest(bare(source) for source in sources)
 
@@ -89,6 +90,15 @@ def free(source: str) -> set[str]:
     """The names that a cell uses and does not bind itself."""
     used = {symbol.get_name() for table in tables(source) for symbol in table.get_symbols() if symbol.is_global()}
     return used - bound(source)
+
+
+def mentioned(source: str) -> set[str]:
+    """All words in a source, and the modules of `lab` that it imports, as "lab.training"."""
+    found = set(re.findall(r"\w+", source))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{each.name}" for each in node.names}
+    return found
 
 
 def bare(source: str) -> str:
