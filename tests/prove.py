@@ -93,8 +93,7 @@ def seed_run(case: dict) -> dict:
 
 def machine_run(case: dict) -> dict:
     machine = proof.MACHINES[case["machine"]]
-    python = shutil.which(machine.get("python", sys.executable)) or ""
-    return run_chapter(ROOT, case["chapter"], python=python, **machine.get("environment", {}))
+    return run_chapter(ROOT, case["chapter"], python=proof.interpreter(machine), **machine.get("environment", {}))
 
 
 def fault_run(case: dict) -> dict:
@@ -126,7 +125,7 @@ def cases(kind: str, bases: int) -> list[dict]:
     if kind == "seeds":
         return [{"chapter": chapter, "base_seed": seed} for seed in proof.BASES[:bases] for chapter in chapters]
     if kind == "machines":
-        known = [name for name, each in proof.MACHINES.items() if shutil.which(each.get("python", sys.executable))]
+        known = [name for name, each in proof.MACHINES.items() if proof.interpreter(each)]
         return [{"chapter": chapter, "machine": name} for name in known for chapter in chapters]
     return [{"chapter": fault.chapter, "fault": name} for name, fault in faults.FAULTS.items()]
 

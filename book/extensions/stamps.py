@@ -1,9 +1,10 @@
 """A hash of the code that a chapter's results depend on, so that figures can be held against the code of today."""
 
+import ast
 import hashlib
 import re
 import symtable
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -14,8 +15,8 @@ SHOWS_ONLY = {"figures", "explorers", "values"}  # modules of lab that measure n
 def stamp(root: Path, chapter: str) -> str:
     """A hash of `chapter` (a notebook's name without its ending) and of what it builds on, in the book at `root`.
 
-    In it: the chapter's code but for cells that only draw, the definitions that it takes from other chapters, and
-    the modules of `lab` but for those that only show. Not in it: comments, the base seed, and all text.
+    In it: the chapter's code but for cells that only draw, and what it names: definitions of other chapters, and
+    modules of `lab` but for those that only show. Not in it: comments, the base seed, and all text.
 
     Raises:
         ValueError: there is no such chapter.
@@ -23,27 +24,37 @@ def stamp(root: Path, chapter: str) -> str:
     if not (root / "notebooks" / f"{chapter}.ipynb").is_file():
         raise ValueError(f"chapter must be the name of a notebook in {root / 'notebooks'}, got {chapter!r}")
     sources = measuring(root, chapter)
-    todo, seen = named(sources), set()
+    parts = {}  # what may be built on -> the names under which it is known
+    for path in sorted((root / "notebooks" / "lab").glob("*.py")):
+        if path.stem not in SHOWS_ONLY:
+            parts[path.read_text(encoding="utf-8")] = {f"lab.{path.stem}"}
+    for other in sorted(named(root, chapter)):
+        for cell in cells(root, other):
+            if "definition" in cell.metadata.get("tags", []):
+                parts[cell.source] = bound(cell.source)
+    words = set().union(*map(mentioned, sources))
+    while found := [source for source, names in parts.items() if names & words]:
+        for source in found:
+            del parts[source]
+            words |= mentioned(source)
+        sources += found
+    return digest(bare(source) for source in sources)
+
+
+def digest(texts: Iterable[str]) -> str:
+    """Twelve hexadecimal digits that stand for `texts`."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
+
+
+def named(root: Path, chapter: str) -> set[str]:
+    """The other chapters whose definitions `chapter` takes, and those that they take."""
+    found, todo = set(), [chapter]
     while todo:
-        other = todo.pop()
-        if other not in seen:
-            seen.add(other)
-            found = [cell.source for cell in cells(root, other) if "definition" in cell.metadata.get("tags", [])]
-            sources += found
-            todo |= named(found)
-    left = sorted(path for path in (root / "notebooks" / "lab").glob("*.py") if path.stem not in SHOWS_ONLY)
-    while found := [path for path in left if re.search(rf"\b{path.stem}\b", "\n".join(sources))]:
-        sources += [path.read_text(encoding="utf-8") for path in found]
-        left = [path for path in left if path not in found]
-    digest = hashlib.sha256()
-    for source in sources:
-        digest.update(bare(source).encode())
-    return digest.hexdigest()[:12]
-
-
-def named(sources: list[str]) -> set[str]:
-    """The chapters whose definitions `sources` take."""
-    return {name for source in sources for name in re.findall(r'definitions\("([^"]+)"\)', source)}
+        text = "\n".join(cell.source for cell in cells(root, todo.pop()))
+        new = set(re.findall(r'definitions\(\s*"([^"]+)"', text)) - found - {chapter}
+        found |= new
+        todo += new
+    return found
 
 
 def cells(root: Path, chapter: str) -> list:
@@ -79,6 +90,15 @@ def free(source: str) -> set[str]:
     """The names that a cell uses and does not bind itself."""
     used = {symbol.get_name() for table in tables(source) for symbol in table.get_symbols() if symbol.is_global()}
     return used - bound(source)
+
+
+def mentioned(source: str) -> set[str]:
+    """All words in a source, and the modules of `lab` that it imports, as "lab.training"."""
+    found = set(re.findall(r"\w+", source))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{each.name}" for each in node.names}
+    return found
 
 
 def bare(source: str) -> str:
