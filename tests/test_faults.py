@@ -2,30 +2,37 @@
 
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import faults
 import nbformat
 import pytest
 from conftest import ROOT
-from IPython.core.inputtransformer2 import TransformerManager
+
+
+def sources(path: Path) -> set[str]:
+    """The code of a notebook by cells, or of a module."""
+    if path.suffix == ".py":
+        return {path.read_text(encoding="utf-8")}
+    return {cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"}
 
 
 @pytest.mark.parametrize("name", faults.FAULTS)
 def test_a_fault_edits_one_place_and_leaves_python(tmp_path, name):
     fault = faults.FAULTS[name]
-    path = tmp_path / "notebooks" / fault.file
-    path.parent.mkdir(parents=True)
-    shutil.copy(ROOT / "notebooks" / fault.file, path)
-    before = path.read_bytes()
+    path, planted = ROOT / "notebooks" / fault.file, tmp_path / "notebooks" / fault.file
+    planted.parent.mkdir(parents=True)
+    shutil.copy(path, planted)
     faults.plant(tmp_path, fault)
-    assert path.read_bytes() != before
-    if path.suffix == ".ipynb":
-        cells = nbformat.read(path, as_version=4).cells
-        sources = [TransformerManager().transform_cell(cell.source) for cell in cells if cell.cell_type == "code"]
-    else:
-        sources = [path.read_text(encoding="utf-8")]
-    for source in sources:
-        compile(source, fault.file, "exec")
+    (faulty,) = sources(planted) - sources(path)
+    compile(faulty, fault.file, "exec")
+
+
+@pytest.mark.parametrize("file", ["05_sqrt_n_scaling.ipynb", "lab/training.py"])
+@pytest.mark.parametrize("right", ["no such source", "return"])
+def test_an_edit_that_hits_no_place_or_several_is_refused(file, right):
+    with pytest.raises(ValueError, match=f"right must occur once in {file}, got '{right}'"):
+        faults.plant(ROOT, faults.Fault("05_sqrt_n_scaling", file, right, ""))
 
 
 def test_every_chapter_has_its_faults_and_lab_too():
