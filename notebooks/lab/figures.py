@@ -50,6 +50,7 @@ def use(chapter: str | None = None) -> "Numbers":
             "font.size": 11,
             "axes.titlesize": 11,
             "axes.titlelocation": "left",
+            "axes.formatter.min_exponent": 6,  # 0.001 rather than a power: an exponent is too small for a phone
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, PURPLE, BROWN, GREY]),

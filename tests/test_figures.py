@@ -1,0 +1,66 @@
+"""The text of every figure can be read on a phone, in both themes."""
+
+import pytest
+from anatomy import served
+
+# Every text in a picture: its size in CSS pixels as shown, and its contrast to the ground, behind the filter of dark mode.
+# In matplotlib's SVG a text is a row of glyphs 100 units high, turned upside down.
+TEXTS = """async () => {
+  const found = [], context = document.createElement("canvas").getContext("2d");
+  const light = (color, filter) => {
+    context.filter = filter;
+    context.fillStyle = color;
+    context.fillRect(0, 0, 9, 9);
+    return [...context.getImageData(1, 1, 1, 1).data].slice(0, 3).map((v) => v / 255)
+      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+      .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0.05);
+  };
+  const contrast = (a, b, filter) => {
+    const [x, y] = [light(a, filter), light(b, filter)];
+    return Math.max(x, y) / Math.min(x, y);
+  };
+  for (const img of document.querySelectorAll("article img[src*=svg]")) {
+    const box = document.createElement("div");
+    box.innerHTML = (await (await fetch(img.src)).text()).replace(/^[^]*?(?=<svg)/, "");
+    const svg = box.firstElementChild, { filter, width } = getComputedStyle(img);
+    svg.setAttribute("width", width);
+    svg.removeAttribute("height");
+    document.body.append(box);
+    for (const glyph of svg.querySelectorAll("use")) {
+      const { a, b, c, d } = glyph.getCTM(), { fill } = getComputedStyle(glyph), area = b * c - a * d;
+      if (area > 0) found.push({ where: img.alt.slice(0, 50), size: 100 * Math.sqrt(area), contrast: contrast(fill, "white", filter) });
+    }
+    box.remove();
+  }
+  for (const text of document.querySelectorAll("article svg:not(mjx-container svg) text")) {
+    const { fill, fontSize } = getComputedStyle(text), clear = "rgba(0, 0, 0, 0)";
+    let box = text, ground = clear;
+    while (ground === clear && (box = box.parentElement)) ground = getComputedStyle(box).backgroundColor;
+    found.push({ where: text.textContent, size: parseFloat(fontSize) * text.getScreenCTM().d, contrast: contrast(fill, ground, "none") });
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["explorers", "stills"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_in_figures_is_large_and_dark_enough(site, browser, theme, script):
+    tab = browser.new_page(viewport={"width": 375, "height": 800}, color_scheme=theme)
+    if not script:  # no explorer takes the place of its still
+        tab.route("**/*.html", lambda route: route.fulfill(body=plain(route.fetch()), content_type="text/html"))
+    with served(site) as address:
+        pages = ["book/index", *sorted(f"notebooks/{path.stem}" for path in (site / "notebooks").glob("*.html"))]
+        bad = set()
+        for page in pages:
+            tab.goto(f"{address}{page}.html", wait_until="networkidle")
+            texts = tab.evaluate(TEXTS)
+            assert texts, page
+            for each in texts:
+                if each["size"] < 10 or each["contrast"] < 4.5:
+                    bad.add((page, each["where"], round(each["size"], 1), round(each["contrast"], 2)))
+    tab.close()
+    assert sorted(bad) == []
+
+
+def plain(response) -> str:
+    return response.text().replace('<script type="module">', '<script type="text/plain">')
