@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import execution
@@ -128,7 +127,6 @@ def test_the_fingerprint_knows_what_results_depend_on(tmp_path, monkeypatch):
 
 MEET = """\
 import time
-from pathlib import Path
 
 Path("{own}.here").touch()
 end = time.monotonic() + 60
