@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
+import warm
 from anatomy import chromium
 
 from lab import explorers
@@ -53,18 +54,20 @@ class Book:
             nbformat.v4.new_notebook(cells=cells, metadata=kernel), self.root / "notebooks" / f"{name}.ipynb"
         )
 
-    def start(self, *options: str, **how) -> subprocess.Popen:
-        """Start a strict build."""
-        program = Path(sys.executable).parent / "jupyter-book"
-        command = [program, "build", self.root, "-W", "-n", "--keep-going", *options]
+    def start(self, **how) -> subprocess.Popen:
+        """Start a strict build, as a reader does."""
+        command = [Path(sys.executable).parent / "jupyter-book", *self.arguments()]
         pipe = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         return subprocess.Popen(command, env=os.environ | {"NO_COLOR": "1"}, **pipe, **how)
 
-    def build(self, *options: str, **how) -> tuple[int, str]:
-        """Build strictly; the exit code, and all that was printed."""
-        build = self.start(*options, **how)
-        said, _ = build.communicate()
-        return build.returncode, said
+    def build(self, *options: str) -> tuple[int, str]:
+        """Build strictly in a warm process; the exit code, and all that was printed."""
+        log = self.root / "said"
+        code = warm.build(self.arguments(*options), log)
+        return code, log.read_text(encoding="utf-8")
+
+    def arguments(self, *options: str) -> list[str]:
+        return ["build", str(self.root), "-W", "-n", "--keep-going", *options]
 
     def page(self, name: str) -> str:
         return (self.root / "_build" / "html" / f"{name}.html").read_text(encoding="utf-8")

@@ -206,8 +206,9 @@ def test_a_full_disk_is_named_and_the_build_after_it_is_right(book):
     """A limit on the size of a file stands in for the disk."""
     import resource
 
-    code, said = book.build(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)))
-    assert code == 1
+    build = book.start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)))
+    said, _ = build.communicate()
+    assert build.returncode == 1
     assert "Traceback" not in said and re.search(r"^ERROR: \S+ cannot be read or written \(disk", said, re.M), said
     code, said = book.build()
     assert code == 0, said
