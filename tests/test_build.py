@@ -127,6 +127,7 @@ def test_the_fingerprint_knows_what_results_depend_on(tmp_path, monkeypatch):
 
 MEET = """\
 import time
+from pathlib import Path
 
 Path("{own}.here").touch()
 end = time.monotonic() + 60
