@@ -7,15 +7,20 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
+import warm
 from anatomy import chromium
 
 from lab import explorers
 
 ROOT = Path(__file__).parent.parent
+
+sys.path.append(str(ROOT / "book" / "extensions"))
+import execution  # noqa: E402
 
 
 class Book:
@@ -49,13 +54,20 @@ class Book:
             nbformat.v4.new_notebook(cells=cells, metadata=kernel), self.root / "notebooks" / f"{name}.ipynb"
         )
 
+    def start(self, **how) -> subprocess.Popen:
+        """Start a strict build, as a reader does."""
+        command = [Path(sys.executable).parent / "jupyter-book", *self.arguments()]
+        pipe = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return subprocess.Popen(command, env=os.environ | {"NO_COLOR": "1"}, **pipe, **how)
+
     def build(self, *options: str) -> tuple[int, str]:
-        """Build strictly; the exit code, and all that was printed."""
-        program = Path(sys.executable).parent / "jupyter-book"
-        command = [program, "build", self.root, "-W", "-n", "--keep-going", *options]
-        environment = os.environ | {"NO_COLOR": "1"}
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
-        return done.returncode, done.stdout + done.stderr
+        """Build strictly in a warm process; the exit code, and all that was printed."""
+        log = self.root / "said"
+        code = warm.build(self.arguments(*options), log)
+        return code, log.read_text(encoding="utf-8")
+
+    def arguments(self, *options: str) -> list[str]:
+        return ["build", str(self.root), "-W", "-n", "--keep-going", *options]
 
     def page(self, name: str) -> str:
         return (self.root / "_build" / "html" / f"{name}.html").read_text(encoding="utf-8")
@@ -70,6 +82,37 @@ claims.settle("N1a", test=lambda x: x > 1, evidence={"seed 3": 2}, control={"see
 @pytest.fixture
 def book(tmp_path):
     return Book(tmp_path)
+
+
+class Runner:
+    """The extension `execution` over notebooks that only pretend to run: how long each takes is in `seconds`."""
+
+    def __init__(self, root: Path, monkeypatch):
+        self.root, self.caches, self.seconds, self.order = root, root / "caches", {}, []
+        monkeypatch.setattr(execution, "run", self.run)
+        monkeypatch.setattr(execution, "at_once", lambda: 1)
+        monkeypatch.setattr(execution, "fingerprint", lambda _: self.fingerprint)
+
+    def run(self, notebook, cwd, *_):
+        name = notebook.cells[0].source
+        self.order.append(name)
+        notebook.cells[0].outputs = [nbformat.v4.new_output("stream", text=f"of {name}: 1.2345")]
+        return execution.ExecutionResult(notebook, cwd, self.seconds[name])
+
+    def execute(self, fingerprint: str = "one") -> list[str]:
+        """What ran, in its order; the sources have this fingerprint."""
+        self.fingerprint, self.order = fingerprint, []
+        config = SimpleNamespace(nb_execution_cache_path=str(self.caches / fingerprint), nb_execution_timeout=60)
+        env = SimpleNamespace(doc2path=lambda docname: str(self.root / f"{docname}.ipynb"))
+        for name in self.seconds:
+            nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(name)]), env.doc2path(name))
+        execution.execute(SimpleNamespace(config=config, srcdir=self.root), env, list(self.seconds))
+        return self.order
+
+
+@pytest.fixture
+def runner(tmp_path, monkeypatch):
+    return Runner(tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -5,22 +5,16 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
 import sys
-import time
-from pathlib import Path
 from types import SimpleNamespace
 
+import execution
 import nbformat
 import psutil
 import pytest
 from conftest import ROOT, SETTLE, Book
 
 from lab import language_model
-
-sys.path.append(str(ROOT / "book" / "extensions"))
-import execution  # noqa: E402
 
 
 def evidence(book) -> str:
@@ -154,30 +148,14 @@ def test_two_notebooks_run_at_a_time(book):
     assert "without encryption" not in said
 
 
-def test_the_longest_of_the_last_run_starts_first_and_a_new_one_before_all(tmp_path, monkeypatch):
-    seconds, order = {"a": 1, "b": 30, "c": 2}, []
-
-    def run(notebook, cwd, *_):
-        order.append(notebook.cells[0].source)
-        return execution.ExecutionResult(notebook, cwd, seconds[order[-1]])
-
-    monkeypatch.setattr(execution, "run", run)
-    monkeypatch.setattr(execution, "at_once", lambda: 1)
-    config = SimpleNamespace(nb_execution_cache_path=str(tmp_path / "caches" / "one"), nb_execution_timeout=60)
-    env = SimpleNamespace(doc2path=lambda docname: str(tmp_path / f"{docname}.ipynb"))
-    for name in (*seconds, "d"):
-        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(name)]), env.doc2path(name))
-    execution.execute(SimpleNamespace(config=config), env, list(seconds))
-    assert order == ["a", "b", "c"]
-    execution.execute(SimpleNamespace(config=config), env, list(seconds))
-    assert order == ["a", "b", "c"]  # they were all in the cache
-
-    seconds["d"], order[:] = 3, []
-    config.nb_execution_cache_path = str(tmp_path / "caches" / "another")
-    execution.execute(SimpleNamespace(config=config), env, list(seconds))
-    assert order == ["d", "b", "c", "a"]
-    kept = json.loads((tmp_path / "caches" / "seconds.json").read_text())
-    assert kept == {f"{name}.ipynb": value for name, value in seconds.items()}
+def test_the_longest_of_the_last_run_starts_first_and_a_new_one_before_all(runner):
+    runner.seconds |= {"a": 1, "b": 30, "c": 2}
+    assert runner.execute("one") == ["a", "b", "c"]
+    assert runner.execute("one") == []  # they were all in the cache
+    runner.seconds["d"] = 3
+    assert runner.execute("another") == ["d", "b", "c", "a"]
+    kept = json.loads((runner.caches / "seconds.json").read_text())
+    assert kept == {f"{name}.ipynb": value for name, value in runner.seconds.items()}
 
 
 @pytest.mark.parametrize(
@@ -262,22 +240,6 @@ def test_a_notebook_that_failed_runs_once_and_again_in_the_next_build(book):
     (book.root / "notebooks" / "mended").touch()
     code, said = book.build()
     assert code == 0, said
-
-
-@pytest.mark.skipif(os.name != "posix", reason="interrupts as a terminal does")
-def test_an_interrupted_build_ends_with_its_kernels(book):
-    book.notebook("small", "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(300)")
-    command = [Path(sys.executable).parent / "jupyter-book", "build", book.root]
-    listen = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a shell starts with & is deaf to it
-    quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    build = subprocess.Popen(command, **quiet, start_new_session=True, preexec_fn=listen)
-    started = book.root / "notebooks" / "pid"
-    while not (started.exists() and started.read_text()):
-        assert build.poll() is None
-        time.sleep(0.1)
-    os.killpg(build.pid, signal.SIGINT)
-    assert build.wait(timeout=60) != 0
-    assert not psutil.pid_exists(int(started.read_text()))
 
 
 def test_the_book_is_built_in_a_folder_of_any_name(tmp_path):

@@ -10,22 +10,26 @@ import json
 import math
 import os
 import re
+import shutil
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import myst_nb.core.execute.cache
 import nbformat
 import psutil
 from jupyter_cache import get_cache
-from jupyter_cache.base import CacheBundleIn
+from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
+from jupyter_cache.cache.db import OrmBase
 from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
+from sqlalchemy.exc import DatabaseError
 from traitlets.config import Config as Traits
 
 sys.path.append(str(Path(__file__).parents[2] / "notebooks"))
@@ -120,46 +124,106 @@ def run(notebook: nbformat.NotebookNode, cwd: str, timeout: int, allow_errors: b
     return result
 
 
-def execute(app: Sphinx, env, docnames: list[str]) -> None:
-    """Run the notebooks that the cache does not hold, as many at a time as the machine bears, the longest first."""
-    cache, stale = get_cache(app.config.nb_execution_cache_path), {}
-    for path in (Path(env.doc2path(docname)) for docname in docnames):
-        if path.suffix == ".ipynb":
-            notebook = nbformat.read(path, as_version=4)
-            try:
-                cache.match_cache_notebook(notebook)
-            except KeyError:
-                stale[path] = notebook
-    last = Path(app.config.nb_execution_cache_path).parent / "seconds.json"
-    seconds = {}
-    with suppress(OSError, ValueError):
-        seconds = json.loads(last.read_text())
-    order = sorted(stale, key=lambda path: -seconds.get(path.name, math.inf))  # one not known may be long
-    pool = ThreadPoolExecutor(at_once())
+@contextmanager
+def workers(number: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that run notebooks; whatever interrupts them ends their kernels.
+
+    In the main thread nbclient would take SIGINT and SIGTERM as the end of the kernel alone.
+    """
+    pool = ThreadPoolExecutor(number)
     try:
-        timeout = app.config.nb_execution_timeout
-        runs = {pool.submit(run, stale[path], str(path.parent), timeout, False): path for path in order}
-        for number, done in enumerate(as_completed(runs), start=1):
-            path, result = runs[done], done.result()
-            ended = "failed after" if result.err else "took"
-            log.info(f"running notebooks: {number} of {len(runs)}, {path.name} {ended} {result.time:.0f} s")
-            if result.err:
-                failed[key(result.nb, result.cwd)] = result
-                continue
-            seconds[path.name] = result.time
-            bundle = CacheBundleIn(result.nb, str(path), data={"execution_seconds": result.time})
-            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+        yield pool
     except BaseException:  # an interruption, or no room for the cache
         pool.shutdown(wait=False, cancel_futures=True)
         for kernel in psutil.Process().children():  # else the build would end only when they do
             kernel.kill()
         raise
     pool.shutdown()
+
+
+def run_late(*arguments, **options) -> ExecutionResult:
+    """What myst-nb calls for a notebook that is not in the cache when its page is made."""
+    with workers(1) as pool:
+        return pool.submit(run, *arguments, **options).result()
+
+
+def opened(path: str) -> JupyterCacheAbstract:
+    """The cache in the folder `path`; an empty one, if its database is damaged."""
+    try:
+        cache = get_cache(path)
+        OrmBase.metadata.create_all(cache.db)  # a build may have been killed before it did so
+        with cache.db.connect() as connection:
+            damage = connection.exec_driver_sql("PRAGMA integrity_check").scalar()
+    except DatabaseError as error:
+        damage = str(error.orig)
+    if damage != "ok":
+        log.info(f"the cache {path} is damaged ({damage}): every notebook runs again")
+        shutil.rmtree(path)
+        cache = get_cache(path)
+    return cache
+
+
+def entry(cache: JupyterCacheAbstract, notebook: nbformat.NotebookNode) -> tuple[Path, Path]:
+    """Where `cache` keeps what `notebook` gave, and the checksum of that, which is written last."""
+    folder = cache.path / "executed" / cache.create_hashed_notebook(notebook)[1]
+    return folder / "base.ipynb", folder / "sha256"
+
+
+def kept(cache: JupyterCacheAbstract, notebook: nbformat.NotebookNode) -> bool:
+    """Whether `cache` holds what `notebook` gave, whole."""
+    results, checksum = entry(cache, notebook)
+    with suppress(KeyError, OSError):
+        cache.match_cache_notebook(notebook)
+        return checksum.read_bytes() == hashlib.sha256(results.read_bytes()).digest()
+    return False
+
+
+def keep(cache: JupyterCacheAbstract, path: Path, result: ExecutionResult) -> None:
+    results, checksum = entry(cache, result.nb)
+    shutil.rmtree(results.parent, ignore_errors=True)  # of what was damaged, jupyter-cache trips over a rest
+    bundle = CacheBundleIn(result.nb, str(path), data={"execution_seconds": result.time})
+    cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+    checksum.write_bytes(hashlib.sha256(results.read_bytes()).digest())
+
+
+def last_seconds(path: Path) -> dict[str, float]:
+    """How long each notebook took when it last ran; nothing, if the file is missing or damaged."""
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        return {name: float(seconds) for name, seconds in json.loads(path.read_text()).items()}
+    return {}
+
+
+def execute(app: Sphinx, env, docnames: list[str]) -> None:
+    """Run the notebooks that the cache does not hold, as many at a time as the machine bears, the longest first."""
+    folder = Path(app.config.nb_execution_cache_path)
+    cache, stale = opened(str(folder)), {}
+    for path in (Path(env.doc2path(docname)) for docname in docnames):
+        if path.suffix == ".ipynb":
+            notebook = nbformat.read(path, as_version=4)
+            if not kept(cache, notebook):
+                stale[path] = notebook
+    last = folder.parent / "seconds.json"
+    seconds = last_seconds(last)
+    order = sorted(stale, key=lambda path: -seconds.get(path.name, math.inf))  # one not known may be long
+    with workers(at_once()) as pool:
+        timeout = app.config.nb_execution_timeout
+        runs = {pool.submit(run, stale[path], str(path.parent), timeout, False): path for path in order}
+        for number, done in enumerate(as_completed(runs), start=1):
+            path, result = runs[done], done.result()
+            ended = "failed after" if result.err else "took"
+            log.info(f"running notebooks: {number} of {len(runs)}, {path.name} {ended} {result.time:.0f} s")
+            if fingerprint(Path(app.srcdir)) != folder.name:  # of which sources are these the results?
+                raise SystemExit("ERROR: what the notebooks depend on was changed while they ran; build again")
+            if result.err:
+                failed[key(result.nb, result.cwd)] = result
+                continue
+            seconds[path.name] = result.time
+            keep(cache, path, result)
     last.write_text(json.dumps(seconds))
 
 
 def setup(app: Sphinx) -> dict:
-    myst_nb.core.execute.cache.single_nb_execution = run
+    myst_nb.core.execute.cache.single_nb_execution = run_late
     app.connect("config-inited", prepare)
     app.connect("env-before-read-docs", execute)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""Says which cell of which notebook stopped its execution, and why; the next build runs that notebook again.
+"""Says which cell of which notebook stopped its execution, and why.
 
 myst-nb only warns that a notebook failed, and leaves the traceback in a file.
 """
@@ -25,11 +25,6 @@ def report(app: Sphinx, env) -> None:
         log.error("%s", "\n".join([why, *trace[-20:]]), location=docname)
 
 
-def again(app: Sphinx, env, added, changed, removed) -> list[str]:
-    return list(tracebacks(env))
-
-
 def setup(app: Sphinx) -> dict:
-    app.connect("env-get-outdated", again)
     app.connect("env-updated", report)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
