@@ -68,7 +68,7 @@ def drawn(app: Sphinx, docname: str) -> tuple[str, str] | None:
 def painted(svg: str, file: Path) -> None:
     """Write a picture as PNG on white, of the size in which it is shared."""
     room = (SIZE[0] - 2 * MARGIN, SIZE[1] - 2 * MARGIN)
-    pixels = Image.open(BytesIO(resvg_py.svg_to_bytes(svg_string=svg, width=SIZE[0], background="white")))
+    pixels = Image.open(BytesIO(resvg_py.svg_to_bytes(svg_string=svg, width=SIZE[0], dpi=96, background="white")))
     shared = ImageOps.expand(ImageOps.pad(pixels.convert("RGB"), room, color="white"), MARGIN, "white")
     file.parent.mkdir(parents=True, exist_ok=True)
     shared.quantize().save(file, optimize=True)
