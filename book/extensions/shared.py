@@ -77,9 +77,9 @@ def painted(svg: str, file: Path) -> None:
 def tags(app: Sphinx, page: str, _template, context: dict, doctree: nodes.document | None) -> None:
     """Describe a page to those who link to it."""
     base, front = app.config.html_baseurl, app.config.root_doc
-    context["metatags"] = VIEWPORT.sub("", context["metatags"])  # the theme has one of its own
     if doctree is None:
         return
+    context["metatags"] = VIEWPORT.sub("", context["metatags"])  # the theme has one of its own
     if page == front and base:
         context["pageurl"] = base
     said = description(doctree)
