@@ -52,5 +52,5 @@ def cite(app: Sphinx, page: str, _template, context: dict, doctree) -> None:
 
 def setup(app: Sphinx) -> dict:
     app.connect("builder-inited", inspect)
-    app.connect("html-page-context", cite, priority=600)  # after `shared`
+    app.connect("html-page-context", cite, priority=400)  # before the theme drops what would show nothing
     return {"parallel_read_safe": True, "parallel_write_safe": True}
