@@ -2,8 +2,8 @@
 {
   // Pagefind shows what has all words that are asked for. These are in a question and tell nothing of what it is about.
   const EMPTY = new Set(
-    "a an and are as at be by can could do does for from how i if in is it me my myself of on or should than that the " +
-    "their then there this to versus vs was what when where which who why will with would you your".split(" ")
+    `a an and are as at be by can could do does for from how i if in is it me my myself of on or should than that the
+    their then there this to versus vs was what when where which who why will with would you your`.split(/\s+/)
   );
   const asked = (question) => {
     const words = question.split(/\s+/).filter((word) => !EMPTY.has(word.toLowerCase().replace(/\W+$/, "")));
