@@ -1,0 +1,66 @@
+"""The search: Pagefind's index of the prose of every page, in place of Sphinx's own search.
+
+What is found leads to a section. Titles weigh more than text, as Pagefind has it, and code weighs next to nothing: a
+function's name is found, and no common word is found for its code. A page whose metadata says `nosearch` is left out.
+"""
+
+import asyncio
+import re
+import shutil
+from pathlib import Path
+
+from bs4 import BeautifulSoup
+from pagefind.index import PagefindIndex
+from sphinx.application import Sphinx
+
+UNWANTED = "script, style, .headerlink, .definition, details.hide > summary, details.hide div.cell_input, div.math"
+CODE, WEIGHT = "div.highlight", "0.1"
+FORMULA = re.compile(r"\\\((.*?)\\\)", re.S)
+
+
+def plain(latex: str) -> str:
+    """A short formula as a reader would type it: 1/√d_k; what cannot be written so is left out."""
+    text = re.sub(r"\\sqrt\{(.*?)\}|\\(?:text|mathrm)\{(.*?)\}", lambda m: f"√{m[1]}" if m[1] else m[2] or "", latex)
+    return "…" if re.search(r"[\\{}]", text) else text
+
+
+def prose(html: str) -> str:
+    """The article of a built page as it is searched: its prose, and the ids of its sections on their headings."""
+    article = BeautifulSoup(html, "html.parser").select_one("article.bd-article")
+    for element in article.select(UNWANTED):
+        element.decompose()
+    for code in article.select(CODE):
+        code["data-pagefind-weight"] = WEIGHT
+    for formula in article.select("span.math"):
+        formula.string = FORMULA.sub(lambda found: plain(found[1]), formula.text)
+    for heading in article.select("section > h1, section > h2, section > h3, section > h4"):
+        heading["id"] = heading.parent.attrs.pop("id")
+    return f"<html><body>{article}</body></html>"
+
+
+async def write(app: Sphinx, folder: Path) -> None:
+    async with PagefindIndex({"output_path": str(folder), "force_language": app.config.language}) as index:
+        for docname in sorted(app.env.found_docs):
+            if "nosearch" not in app.env.metadata[docname]:
+                uri = app.builder.get_target_uri(docname)
+                html = Path(app.outdir, uri).read_text(encoding="utf-8")
+                await index.add_html_file(content=prose(html), url=f"/{uri}")
+
+
+def index(app: Sphinx, error: Exception | None) -> None:
+    """Index all pages as they stand, also those that were not written again."""
+    if error is None and app.builder.format == "html":
+        folder = Path(app.outdir, "pagefind")
+        shutil.rmtree(folder, ignore_errors=True)
+        asyncio.run(write(app, folder))
+
+
+def no_other(app: Sphinx) -> None:
+    """Sphinx writes neither its index nor its page for searching."""
+    app.builder.search = False
+
+
+def setup(app: Sphinx) -> dict:
+    app.connect("builder-inited", no_other)
+    app.connect("build-finished", index)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

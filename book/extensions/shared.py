@@ -1,0 +1,139 @@
+"""Pages that can be found and shared: descriptions, pictures for links to them, a root page, a page for lost readers.
+
+A page describes itself by its short answer, or by its first paragraph. Its picture is that of its card on the front
+page, or its first figure; a page without one has the front page's. BOOK_SITE_URL is the address at which the site will
+stand. What needs absolute addresses is written only where it is set: canonical links, pictures, sitemap.xml, robots.txt.
+
+The root page is the front page once more, with its links made right, so that a visit needs no redirect.
+"""
+
+import base64
+import os
+import posixpath
+import re
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import resvg_py
+from docutils import nodes
+from PIL import Image, ImageOps
+from questions import picture, question
+from search import plain
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+SIZE, MARGIN = (1200, 630), 30  # pixels; the shape in which networks show pictures of links
+STILL = re.compile(r'src="data:image/svg\+xml;base64,([^"]*)"')
+ALT = re.compile(r'alt="([^"]*)"')
+LINK = re.compile(r'((?:href|src|data-content_root)=")(?!#|/|[a-z]+:)([^"]*)')
+VIEWPORT = re.compile(r'<meta [^>]*name="viewport"[^>]*>')
+
+
+def address(_app: Sphinx, config: Config) -> None:
+    """Where the site will stand, if that is known: canonical links are Sphinx's own business then."""
+    url = os.environ.get("BOOK_SITE_URL", "")
+    config.html_baseurl = url and url.rstrip("/") + "/"
+    config.notfound_urls_prefix = urlsplit(config.html_baseurl).path or "/"
+
+
+def words(paragraph: nodes.Element) -> str:
+    """The text of a paragraph in one line, its formulas as plain text."""
+    text = paragraph.deepcopy()
+    for formula in list(text.findall(nodes.math)):
+        formula.replace_self(nodes.Text(plain(formula.astext())))
+    return " ".join(text.astext().split())
+
+
+def description(doctree: nodes.document) -> str:
+    """The short answer of a chapter; of another page, its first paragraph."""
+    found = [words(node) for node in doctree.findall(nodes.paragraph) if isinstance(node.parent, nodes.section)]
+    answers = [text.removeprefix("The short answer. ") for text in found if text.startswith("The short answer. ")]
+    return next(iter(answers + found), "")
+
+
+def drawn(app: Sphinx, docname: str) -> tuple[str, str] | None:
+    """A page's picture: its SVG, and its text alternative."""
+    cards = {node["chapter"]: node["figure"] for node in app.env.get_doctree(app.config.root_doc).findall(question)}
+    node = picture(app.env.get_doctree(docname), cards.get(docname))
+    if isinstance(node, nodes.raw):
+        return base64.b64decode(STILL.search(node.astext())[1]).decode(), ALT.search(node.astext())[1]
+    if node is not None and node["uri"].endswith(".svg"):
+        return Path(app.srcdir, node["uri"]).read_text(encoding="utf-8"), node.get("alt", "")
+    front = next(iter(cards), None)
+    return drawn(app, front) if front not in (None, docname) else None
+
+
+def painted(svg: str, file: Path) -> None:
+    """Write a picture as PNG on white, of the size in which it is shared."""
+    room = (SIZE[0] - 2 * MARGIN, SIZE[1] - 2 * MARGIN)
+    pixels = Image.open(BytesIO(resvg_py.svg_to_bytes(svg_string=svg, width=SIZE[0], dpi=96, background="white")))
+    shared = ImageOps.expand(ImageOps.pad(pixels.convert("RGB"), room, color="white"), MARGIN, "white")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    shared.quantize().save(file, optimize=True)
+
+
+def tags(app: Sphinx, page: str, _template, context: dict, doctree: nodes.document | None) -> None:
+    """Describe a page to those who link to it."""
+    base, front = app.config.html_baseurl, app.config.root_doc
+    if doctree is None:
+        return
+    context["metatags"] = VIEWPORT.sub("", context["metatags"])  # the theme has one of its own
+    if page == front and base:
+        context["pageurl"] = base
+    said = description(doctree)
+    named = {"description": said, "twitter:card": "summary"}
+    shown = {
+        "og:title": app.env.titles[page].astext(),
+        "og:type": "website" if page == front else "article",
+        "og:site_name": app.config.html_title or app.config.project,
+        "og:description": said,
+    }
+    if base:
+        shown["og:url"] = context["pageurl"]
+        if (found := drawn(app, page)) and found[0]:
+            painted(found[0], Path(app.outdir, "shared", f"{page}.png"))
+            named["twitter:card"] = "summary_large_image"
+            shown |= {"og:image": f"{base}shared/{page}.png", "og:image:alt": found[1]}
+            shown |= dict(zip(("og:image:width", "og:image:height"), map(str, SIZE), strict=True))
+    written = [
+        f'<meta {kind}="{key}" content="{escape(text)}" />'
+        for kind, group in (("name", named), ("property", shown))
+        for key, text in group.items()
+        if text
+    ]
+    context["metatags"] += "\n" + "\n".join(written) + "\n"
+
+
+def finish(app: Sphinx, error: Exception | None) -> None:
+    """Write the root page and, for a known address, what guides search engines."""
+    if error or app.builder.format != "html":
+        return
+    front = app.builder.get_target_uri(app.config.root_doc)
+    folder, outdir, base = posixpath.dirname(front), Path(app.outdir), app.config.html_baseurl
+
+    def moved(link: re.Match) -> str:
+        path, mark, rest = re.fullmatch(r"([^?#]*)([?#]?)(.*)", link[2], re.S).groups()
+        moved = posixpath.normpath(posixpath.join(folder, path)) + "/" * path.endswith("/")
+        return link[1] + moved + mark + rest
+
+    if folder:
+        html = (outdir / front).read_text(encoding="utf-8")
+        (outdir / "index.html").write_text(LINK.sub(moved, html), encoding="utf-8")
+    if base:
+        pages = [app.builder.get_target_uri(name) for name in sorted(app.env.found_docs - {app.config.root_doc})]
+        urls = "\n".join(f"<url><loc>{escape(base + page)}</loc></url>" for page in ["", *pages])
+        (outdir / "sitemap.xml").write_text(
+            '<?xml version="1.0" encoding="utf-8"?>\n'
+            f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}\n</urlset>\n',
+            encoding="utf-8",
+        )
+        (outdir / "robots.txt").write_text(f"User-agent: *\nAllow: /\nSitemap: {base}sitemap.xml\n", encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict:
+    app.connect("config-inited", address)
+    app.connect("html-page-context", tags)
+    app.connect("build-finished", finish, priority=100)  # before what reads every page
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
