@@ -32,7 +32,7 @@ ROLE = re.compile(r"\{([\w:-]+)\}`([^`]+)`")
 LINK = re.compile(r"(?<=\]\()[^)\s]+")
 RAW = re.compile(rf"{ROLE.pattern}|^ *(?::::+|```+)\{{.*", re.M)
 ADMONITIONS = ("note", "tip", "hint", "important", "warning", "caution", "attention", "danger", "error", "seealso")
-EXPLORER = re.compile(r'data-explorer=.*?<div class="explorer-still"><img [^>]*src="data:image/svg\+xml;base64,([^"]*)', re.S)
+EXPLORER = re.compile(r'data-explorer=.*?<div class="explorer-still"><img [^>]*?src="data:image/svg\+xml;base64,([^"]*)"', re.S)
 UNSEEN = ("gguf", "accelerate")  # transformers imports them by itself, to read the language model
 FIRST = Template('''\
 # The plain edition of a chapter: the numbers in its text are those of the book's own run.
@@ -144,7 +144,7 @@ class Page(NamedTuple):
                 return ", ".join(cited) if name == "cite:t" else f"({'; '.join(cited)})"
         return None
 
-    def figure(self, name: str) -> str | None:
+    def figure(self, name: str | None) -> str | None:
         """The number that a figure has on the site."""
         number = self.app.env.toc_fignumbers.get(self.docname, {}).get("figure", {}).get(name)
         return number and self.app.config.numfig_format["figure"] % ".".join(map(str, number))
@@ -195,7 +195,8 @@ def edition(app: Sphinx, docname: str, notebook: nbformat.NotebookNode) -> nbfor
             if still:
                 output.data = {"image/svg+xml": b64decode(still[1]).decode(), "text/plain": output.data["text/plain"]}
         if figure := cell.metadata.get("mystnb", {}).get("figure"):
-            caption = f"**{page.figure(figure['name'])}.** {page.plain(figure['caption'])}"
+            number = page.figure(figure.get("name"))
+            caption = (f"**{number}.** " if number else "") + page.plain(figure["caption"])
             cells.append(nbformat.v4.new_markdown_cell(caption))
     cells.insert(1, nbformat.v4.new_code_cell(first(app, cells)))
     for number, cell in enumerate(cells):
