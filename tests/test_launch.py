@@ -30,8 +30,7 @@ def page(book, monkeypatch):
 def test_binder_opens_the_notebook_and_colab_its_plain_edition(page, book):
     links = page("https://github.com/someone/some-book")
     assert (
-        links["Binder"]
-        == "https://mybinder.org/v2/gh/someone/some-book/trunk?urlpath=lab/tree/notebooks/small.ipynb"
+        links["Binder"] == "https://mybinder.org/v2/gh/someone/some-book/trunk?urlpath=lab/tree/notebooks/small.ipynb"
     )
     assert links["Colab"] == "https://colab.research.google.com/github/someone/some-book/blob/plain/small.ipynb"
     index = BeautifulSoup(book.page("book/index"), "html.parser")
@@ -42,8 +41,8 @@ def test_binder_opens_the_notebook_and_colab_its_plain_edition(page, book):
 
 
 def test_elsewhere_than_on_github_there_is_binder_alone(page):
-    links = page("https://codeberg.org/someone/some-book")
-    assert links["Binder"].startswith("https://mybinder.org/v2/git/https%3A//codeberg.org/someone/some-book/trunk?")
+    links = page("https://gitlab.com/someone/some-book")
+    assert links["Binder"].startswith("https://mybinder.org/v2/gl/someone%2Fsome-book/trunk?")
     assert "Colab" not in links
 
 

@@ -1,23 +1,27 @@
 """The plain edition of every notebook: what the download button gives, and what opens in Colab.
 
-Colab, VS Code, GitHub and plain Jupyter know no MyST. Here directives and roles become plain Markdown, a figure's
-caption a cell below it, an explorer its still figure; the outputs are those of the run. The first cell of code, run
-anywhere but in the repository, fetches it at the version that was built and installs what is missing. A directive or
-role that is not known here is a warning, so that a strict build stops.
+Colab, VS Code, GitHub and plain Jupyter know no MyST, and show no SVG and no script of a notebook that they do not
+trust. Here directives and roles become plain Markdown, a figure's caption a cell below it. The outputs are those of
+the run, their pictures as PNG: of an explorer, its still figure. The first cell of code, run anywhere but in the
+repository, fetches it at the version that was built and installs what is missing. A directive or role that is not
+known here is a warning, so that a strict build stops.
 """
 
 import ast
+import html
 import importlib.metadata
 import os
 import re
 import subprocess
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from pathlib import Path
 from string import Template
 from typing import NamedTuple
 from urllib.parse import quote
 
+import matplotlib
 import nbformat
+import resvg_py
 from jupyter_cache import get_cache
 from myst_nb.ext.glue import extract_glue_data_cell
 from pybtex.database import Entry
@@ -32,9 +36,13 @@ ROLE = re.compile(r"\{([\w:-]+)\}`([^`]+)`")
 LINK = re.compile(r"(?<=\]\()[^)\s]+")
 RAW = re.compile(rf"{ROLE.pattern}|^ *(?::::+|```+)\{{.*", re.M)
 ADMONITIONS = ("note", "tip", "hint", "important", "warning", "caution", "attention", "danger", "error", "seealso")
-EXPLORER = re.compile(r'data-explorer=.*?<div class="explorer-still"><img [^>]*?src="data:image/svg\+xml;base64,([^"]*)"', re.S)
+EXPLORER = re.compile(
+    r'data-explorer=.*?<div class="explorer-still"><img [^>]*?src="data:image/svg\+xml;base64,([^"]*)"', re.S
+)
+CLAIM = re.compile(r' data-record="[^"]*"')
+PICTURE = re.compile(r'<svg [^>]*role="img" aria-label="([^"]*)".*?</svg>', re.S)
 UNSEEN = ("gguf", "accelerate")  # transformers imports them by itself, to read the language model
-FIRST = Template('''\
+FIRST = Template("""\
 # The plain edition of a chapter: the numbers in its text are those of the book's own run.
 # Run anywhere but in the book's folder `notebooks`, this cell fetches that folder and installs what is missing.
 import importlib.metadata
@@ -77,7 +85,7 @@ if not Path("lab", "claims.py").exists():
         importlib.invalidate_caches()
     others = [f"{n} {v} (there: {NEEDS[n]})" for n, v in versions.items() if v not in (None, NEEDS[n])]
     if others:
-        print("Not the versions that the book was built with: " + ", ".join(others))''')
+        print("Not the versions that the book was built with: " + ", ".join(others))""")
 
 
 class Page(NamedTuple):
@@ -158,7 +166,9 @@ class Page(NamedTuple):
         names = " and ".join(authors) if len(authors) < 3 else f"{authors[0]} et al."
         words = f"{names} ({entry.fields['year']})" if textual else f"{names}, {entry.fields['year']}"
         doi, site = entry.fields.get("doi"), self.app.config.html_baseurl
-        address = entry.fields.get("url") or (doi and f"https://doi.org/{doi}") or (site and f"{site}book/bibliography.html")
+        address = (
+            entry.fields.get("url") or (doi and f"https://doi.org/{doi}") or (site and f"{site}book/bibliography.html")
+        )
         return f"[{words}]({address})" if address else words
 
     def address(self, link: str) -> str:
@@ -190,10 +200,7 @@ def edition(app: Sphinx, docname: str, notebook: nbformat.NotebookNode) -> nbfor
         if cell.cell_type == "markdown":
             cell.source = page.plain(cell.source)
             continue
-        for output in cell.get("outputs", ()):
-            still = EXPLORER.search(output.get("data", {}).get("text/html", ""))
-            if still:
-                output.data = {"image/svg+xml": b64decode(still[1]).decode(), "text/plain": output.data["text/plain"]}
+        cell.outputs = [shown for output in cell.outputs for shown in safe(output)]
         if figure := cell.metadata.get("mystnb", {}).get("figure"):
             number = page.figure(figure.get("name"))
             caption = (f"**{number}.** " if number else "") + page.plain(figure["caption"])
@@ -202,6 +209,32 @@ def edition(app: Sphinx, docname: str, notebook: nbformat.NotebookNode) -> nbfor
     for number, cell in enumerate(cells):
         cell.id = f"plain-{number}"
     return nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
+
+
+def safe(output: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """An output as what is shown also where the notebook is not trusted."""
+    data = output.get("data", {})
+    words, markup = data.get("text/plain", ""), data.get("text/html", "")
+    if "image/svg+xml" in data:
+        return [png(data["image/svg+xml"], words)]
+    if still := EXPLORER.search(markup):
+        return [png(b64decode(still[1]).decode(), words)]
+    if CLAIM.search(markup):
+        drawn = PICTURE.search(markup)
+        data["text/html"] = re.sub("<svg.*?</svg>", "", CLAIM.sub("", markup), flags=re.S)
+        return [output, png(drawn[0], html.unescape(drawn[1]))]
+    return [output]
+
+
+def png(svg: str, words: str) -> nbformat.NotebookNode:
+    """An output with the picture, black on white, half as large again as in the book, for sharp screens."""
+    font = str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
+    options = {"dpi": 96, "zoom": 1.5, "background": "white", "skip_system_fonts": True}
+    drawn = resvg_py.svg_to_bytes(
+        svg_string=svg.replace("currentColor", "black"), font_files=[font], font_family="DejaVu Sans", **options
+    )
+    data = {"image/png": b64encode(bytes(drawn)).decode(), "text/plain": words}
+    return nbformat.v4.new_output("display_data", data)
 
 
 def first(app: Sphinx, cells: list[nbformat.NotebookNode]) -> str:
