@@ -221,7 +221,9 @@ def safe(output: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
         return [png(b64decode(still[1]).decode(), words)]
     if CLAIM.search(markup):
         drawn = PICTURE.search(markup)
-        data["text/html"] = re.sub("<svg.*?</svg>", "", CLAIM.sub("", markup), flags=re.S)
+        markup = PICTURE.sub("", CLAIM.sub("", markup))
+        # the keys to its marks
+        data["text/html"] = re.sub("<svg.*?</svg>", lambda key: "●" if "<circle" in key[0] else "✕", markup, flags=re.S)
         return [output, png(drawn[0], html.unescape(drawn[1]))]
     return [output]
 
