@@ -8,20 +8,19 @@ import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT
 
-RUNNING = "# Running\n\nTake {repository}`the whole repository`.\n"
-
 
 @pytest.fixture
 def page(book, monkeypatch):
-    """Builds the small book for a repository; gives the links of a page, by their words."""
+    """Builds the small book for a repository; gives the links of its chapter, by their words."""
 
-    def build(url: str, name: str = "notebooks/small") -> dict[str, str]:
+    def build(url: str) -> dict[str, str]:
         monkeypatch.setenv("BOOK_REPOSITORY_URL", url)
         monkeypatch.setenv("BOOK_REPOSITORY_BRANCH", "trunk")
-        book.write("book/index.md", (book.root / "book/index.md").read_text() + "\n" + RUNNING.split("\n\n")[1])
+        index = (book.root / "book" / "index.md").read_text(encoding="utf-8")
+        book.write("book/index.md", index + "\nTake {repository}`the whole repository`.\n")
         code, said = book.build()
         assert code == 0, said
-        links = BeautifulSoup(book.page(name), "html.parser").select("a[href]")
+        links = BeautifulSoup(book.page("notebooks/small"), "html.parser").select("a[href]")
         return {" ".join(link.text.split()): link["href"] for link in links}
 
     return build

@@ -23,7 +23,7 @@ Take {term}`softmaxes <softmax>` {cite:p}`vaswani2017attention,bengio2013straigh
 The gain is {eval}`run.gain`, see {eval}`figure.dots`, [below](#a-section-of-its-own) and
 [there](../book/verdicts.md). Math stays: $a_{i}$.
 
-:::{admonition} Predict
+::::{admonition} Predict
 :class: tip
 What is *one*?
 
@@ -73,7 +73,7 @@ def small(book) -> None:
     toc = (book.root / "_toc.yml").read_text().replace("chapters:", "options:\n  numbered: true\nchapters:")
     book.write("_toc.yml", toc + "- file: book/glossary\n")
     book.write("book/glossary.md", GLOSSARY)
-    cells = [nbformat.v4.new_markdown_cell(TEXT.replace(":::{admonition}", "::::{admonition}"))]
+    cells = [nbformat.v4.new_markdown_cell(TEXT)]
     cells += [nbformat.v4.new_code_cell(source) for source in (SETTLE, CODE, "plt.plot([1, 2]);")]
     figure = {"caption": "Two dots, {eval}`run.gain`.", "name": "fig-dots"}
     cells[-1].metadata = {"mystnb": {"figure": figure, "image": {"alt": "A line."}}}
@@ -148,8 +148,9 @@ def test_what_becomes_of_everything_that_a_chapter_has(book):
     ]
 
 
-def test_links_lead_to_the_site_where_its_address_is_known(book):
+def test_links_lead_to_the_site_where_its_address_is_known(book, monkeypatch):
     small(book)
+    monkeypatch.setenv("BOOK_SITE_URL", "https://example.org/book/")
     config = (book.root / "_config.yml").read_text()
     book.write(
         "_config.yml", config.replace("  config:\n", "  config:\n    html_baseurl: https://example.org/book/\n", 1)

@@ -30,8 +30,8 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 log = logging.getLogger(__name__)
-FENCE = re.compile(r" {0,3}(?P<marks>:{3,}|`{3,})(?:\{(?P<name>[\w:-]+)\} *(?P<title>.*))?")
-OPTION = re.compile(r" *:(\w+): *(.*)")
+FENCE = re.compile(r" {0,3}(?P<marks>:{3,}|`{3,})(?:\{(?P<name>[\w:-]+)\} *(?P<title>.*)|[^`]*)")
+OPTION = re.compile(r" *:\w+:.*")
 ROLE = re.compile(r"\{([\w:-]+)\}`([^`]+)`")
 LINK = re.compile(r"(?<=\]\()[^)\s]+")
 RAW = re.compile(rf"{ROLE.pattern}|^ *(?::::+|```+)\{{.*", re.M)
@@ -109,7 +109,7 @@ class Page(NamedTuple):
         done, lines = [], list(lines)
         while lines:
             line = lines.pop(0)
-            opened = FENCE.fullmatch(line) or FENCE.match(line) if "`" in line or ":::" in line else None
+            opened = FENCE.fullmatch(line)
             if not opened:
                 done.append(line)
                 continue
@@ -124,9 +124,8 @@ class Page(NamedTuple):
         return done
 
     def directive(self, name: str, title: str, body: list[str]) -> list[str] | None:
-        options = {}
-        while body and (option := OPTION.fullmatch(body[0])):
-            options[option[1]] = option[2]
+        """A directive as lines of Markdown; None where it is not known."""
+        while body and OPTION.fullmatch(body[0]):
             body = body[1:]
         body = self.blocks("\n".join(body).strip("\n").split("\n"))
         if name == "solution":
@@ -140,6 +139,7 @@ class Page(NamedTuple):
         return [f"> {line}".rstrip() for line in (f"**{title}**", "", *body)]
 
     def role(self, name: str, text: str) -> str | None:
+        """A role as words; None where it, or what it names, is not known."""
         if name == "term":
             return re.sub(r"\s*<[^>]*>$", "", text)
         if name == "eval":
