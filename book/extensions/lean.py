@@ -43,7 +43,9 @@ def load(app: Sphinx, page: str, _template, context: dict, _doctree) -> None:
     if page == "search":  # whose own scripts, in its template, need the others before them
         return
     context["script_files"] = [
-        type(file)(file.filename, priority=file.priority, **({"defer": "defer"} | file.attributes)) if file.filename else file
+        type(file)(file.filename, priority=file.priority, **({"defer": "defer"} | file.attributes))
+        if file.filename
+        else file
         for file in context["script_files"]
     ]
 
