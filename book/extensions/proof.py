@@ -184,8 +184,7 @@ class Claim:
         axis = 2 * BAND + 6
         rects = "".join(f'<rect x="{a:.0f}" y="0" width="{b - a:.0f}" height="{axis}"/>' for a, b in shown.shaded)
         labels = "".join(
-            f'<text x="{x:.0f}" y="{axis + 16}" text-anchor="{anchor}">{text}</text>'
-            for x, anchor, text in shown.labels
+            f'<text x="{x:.0f}" y="{axis + 16}" text-anchor="{anchor}">{text}</text>' for x, anchor, text in shown.labels
         )
         bars = [
             f'<path d="{"".join(f"M{x:g} {y}v{BAND}" for x in sorted({round(2 * x) / 2 for x, _ in marks}))}" '
@@ -243,9 +242,7 @@ def faults_part(app: Sphinx) -> list[nodes.Node]:
         caught = Counter(line["caught"] for line in lines)
         rows.append([title(app, chapter), str(len(lines)), *(str(caught[kind]) for kind in kinds)])
         inner = [[line["fault"], f"{line['caught']}: {line['by']}" if line["by"] else "nobody"] for line in lines]
-        folds += fold(
-            f"Chapter {int(chapter[:2])}: {len(lines)} faults", table(["Fault", "Noticed by"], inner, [50, 50])
-        )
+        folds += fold(f"Chapter {int(chapter[:2])}: {len(lines)} faults", table(["Fault", "Noticed by"], inner, [50, 50]))
     head = ["Chapter", "Planted", "A claim fell", "The notebook stopped", "A test failed", "Nobody noticed"]
     return [table(head, rows, [20, 16, 16, 16, 16, 16]), *folds]
 
@@ -278,30 +275,17 @@ def seeds_part(app: Sphinx) -> list[nodes.Node]:
         closest = min(settled, key=lambda name: settled[name].margin)
         held = sum(each.agree == each.runs for each in settled.values())
         rows.append(
-            [
-                title(app, chapter),
-                str(len(lines)),
-                f"{held} of {len(settled)}",
-                f"{closest}: {settled[closest].margin:.1f}",
-            ]
+            [title(app, chapter), str(len(lines)), f"{held} of {len(settled)}", f"{closest}: {settled[closest].margin:.1f}"]
         )
         inner = [
-            [
-                name,
-                f"{each.agree} of {each.runs}",
-                "far" if each.margin > 99 else f"{each.margin:.1f}",
-                each.picture(name),
-            ]
+            [name, f"{each.agree} of {each.runs}", "far" if each.margin > 99 else f"{each.margin:.1f}", each.picture(name)]
             for name, each in settled.items()
         ]
         folds += fold(
             f"Chapter {int(chapter[:2])}: {len(settled)} claims under {len(lines)} base seeds",
             table(["Claim", "Agree", "Margin", "All runs"], inner, [22, 13, 13, 52]),
         )
-    return [
-        table(["Chapter", "Base seeds", "Claims that always held", "Smallest margin"], rows, [22, 20, 29, 29]),
-        *folds,
-    ]
+    return [table(["Chapter", "Base seeds", "Claims that always held", "Smallest margin"], rows, [22, 20, 29, 29]), *folds]
 
 
 def machines_part(app: Sphinx) -> list[nodes.Node]:
