@@ -24,7 +24,7 @@ PACKED = {".css", ".html", ".js", ".json", ".svg"}  # what a web server compress
 
 PAINT = """() => ({
   paint: performance.getEntriesByName("first-contentful-paint")[0].startTime / 1000,
-  blocking: performance.getEntriesByType("resource").filter((file) => file.renderBlockingStatus === "blocking").length,
+  blocking: performance.getEntriesByType("resource").filter((file) => file.renderBlockingStatus === "blocking").map((file) => file.name),
 })"""
 
 
@@ -63,7 +63,7 @@ def served(folder: Path):
 
 
 def weigh(browser: Browser, url: str, line: dict | None = None) -> dict:
-    """The first load of a page: bytes in all and by kind, each file's, the first paint (s), how many files block it.
+    """The first load of a page: bytes in all and by kind, each file's, the first paint (s), the files it waits for.
 
     `line` is what Chromium's Network.emulateNetworkConditions takes; without it the line is as fast as it is.
     """
@@ -97,4 +97,6 @@ if __name__ == "__main__":
         for page in sorted((site / "notebooks").glob("*.html")):
             row = weigh(browser, f"{address}notebooks/{page.name}", LINE)
             parts = (f"{row['kinds'][kind] / 1000:10.0f}" for kind in kinds)
-            print(f"{page.stem[:28]:28}{row['bytes'] / 1000:9.0f}", *parts, f"{row['paint']:9.2f}{row['blocking']:9}")
+            print(
+                f"{page.stem[:28]:28}{row['bytes'] / 1000:9.0f}", *parts, f"{row['paint']:9.2f}{len(row['blocking']):9}"
+            )
