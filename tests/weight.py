@@ -2,7 +2,7 @@
 
 Opens each chapter of the built site (by default _build/html) in a fresh Chromium context of a phone's width, over
 1.6 Mb/s with 150 ms for each request and with gzip, and prints, for each chapter: the first load, that is what crosses
-the line until it has been silent for half a second, without scrolling (kB of 1000 bytes, headers included); its part in
+the line until it is silent and all formulas are set, without scrolling (kB of 1000 bytes, headers included); its part in
 pages, styles, scripts, fonts and pictures; the time of the first paint (seconds); the files the first paint waits for.
 """
 
@@ -77,6 +77,8 @@ def weigh(browser: Browser, url: str, line: dict | None = None) -> dict:
     session.on("Network.responseReceived", lambda e: asked.update({e["requestId"]: (e["type"], e["response"]["url"])}))
     session.on("Network.loadingFinished", lambda e: files.update({e["requestId"]: e["encodedDataLength"]}))
     tab.goto(url, wait_until="networkidle", timeout=120_000)
+    tab.evaluate("window.MathJax?.startup.promise.then(() => undefined)")  # formulas may be set after a silence
+    tab.wait_for_timeout(1000)
     kinds, heaviest = Counter(), Counter()
     for request, size in files.items():
         kind, address = asked[request]
