@@ -1,4 +1,4 @@
-"""The site around the chapters: the links to its repository, and no request to third parties."""
+"""The site around the chapters: the links to its repository."""
 
 import os
 
@@ -17,12 +17,6 @@ def repository(app: Sphinx, config: Config) -> None:
     }
 
 
-def own_scripts_only(app: Sphinx, _page, _template, context: dict, _doctree) -> None:
-    """Drop thebe, which sphinx-thebe puts on every page though nothing here uses it."""
-    context["script_files"] = [script for script in context["script_files"] if "thebe" not in str(script)]
-
-
 def setup(app: Sphinx) -> dict:
     app.connect("config-inited", repository)
-    app.connect("html-page-context", own_scripts_only, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,57 @@
+"""A page loads what it uses, and its scripts do not hold up its first paint.
+
+FontAwesome is the business of `icons`, pictures that of `pictures`, and what the theme's own templates ask for that of the
+template `webpack-macros.html`.
+"""
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+# What extensions put on every page, by a part of its name or text, and what stands on a page that uses it: thebe and the
+# theme's switch between versions are used on none.
+USED_WITH = {
+    "thebe": None,
+    "DOCUMENTATION_OPTIONS.pagename": None,
+    "sphinx-design": 'class="sd-',
+    "design-tabs": 'class="sd-',
+}
+
+
+def mathjax(_app: Sphinx, config: Config) -> None:
+    """Load MathJax in the parts that mathjax3_config names; sphinx-mathjax-offline has set the path of the whole."""
+    config.mathjax_path = "mathjax/startup.js"
+
+
+def used(file, body: str) -> bool:
+    """Whether a page of this body has a use for a style sheet or script."""
+    what = f"{file.filename} {file.attributes.get('body')}"
+    return all(mark is not None and mark in body for part, mark in USED_WITH.items() if part in what)
+
+
+def without_thebe(app: Sphinx, doctree: nodes.document, _docname: str) -> None:
+    """Take out the settings that sphinx-thebe writes into every page."""
+    for node in list(doctree.findall(nodes.raw)):
+        if "x-thebe-config" in node.astext():
+            node.parent.remove(node)
+
+
+def load(app: Sphinx, page: str, _template, context: dict, _doctree) -> None:
+    body = context.get("body", "")
+    for kind in ("css_files", "script_files"):
+        context[kind] = [file for file in context[kind] if used(file, body)]
+    if page == "search":  # whose own scripts, in its template, need the others before them
+        return
+    context["script_files"] = [
+        type(file)(file.filename, priority=file.priority, **({"defer": "defer"} | file.attributes))
+        if file.filename
+        else file
+        for file in context["script_files"]
+    ]
+
+
+def setup(app: Sphinx) -> dict:
+    app.connect("config-inited", mathjax)
+    app.connect("doctree-resolved", without_thebe, priority=900)
+    app.connect("html-page-context", load, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,104 @@
+"""What a reader on a slow telephone line waits for, measured in a browser: python tests/weight.py [SITE]
+
+Opens each chapter of the built site (by default _build/html) in a fresh Chromium context of a phone's width, over
+1.6 Mb/s with 150 ms for each request and with gzip, and prints, for each chapter: the first load, that is what crosses
+the line until it is silent and all formulas are set, without scrolling (kB of 1000 bytes, headers included); its part in
+pages, styles, scripts, fonts and pictures; the time of the first paint (seconds); the files the first paint waits for.
+"""
+
+import functools
+import gzip
+import http.server
+import sys
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+
+from anatomy import chromium
+from playwright.sync_api import Browser
+
+WIDTH, SCREEN = 375, 800  # CSS pixels
+LINE = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 1.6e6 / 8}  # ms, bytes/s
+PACKED = {".css", ".html", ".js", ".json", ".svg"}  # what a web server compresses
+
+PAINT = """() => ({
+  paint: performance.getEntriesByName("first-contentful-paint")[0].startTime / 1000,
+  blocking: performance.getEntriesByType("resource").filter((file) => file.renderBlockingStatus === "blocking").map((file) => file.name),
+})"""
+
+
+@functools.cache
+def packed(path: Path, _changed: int) -> bytes:
+    """The file's content, compressed."""
+    return gzip.compress(path.read_bytes())
+
+
+@contextmanager
+def served(folder: Path):
+    """The address at which the folder is served, compressed where a web server compresses."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # connections are kept
+
+        def do_GET(self):
+            path = Path(self.translate_path(self.path))
+            if path.suffix not in PACKED or not path.is_file():
+                return super().do_GET()
+            body = packed(path, path.stat().st_mtime_ns)
+            self.send_response(200)
+            self.send_header("Content-Type", self.guess_type(path))
+            self.send_header("Content-Encoding", "gzip")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def weigh(browser: Browser, url: str, line: dict | None = None) -> dict:
+    """The first load of a page: bytes in all and by kind, each file's, the first paint (s), the files it waits for.
+
+    `line` is what Chromium's Network.emulateNetworkConditions takes; without it the line is as fast as it is.
+    """
+    context = browser.new_context(viewport={"width": WIDTH, "height": SCREEN})
+    tab = context.new_page()
+    session = context.new_cdp_session(tab)
+    session.send("Network.enable")
+    if line:
+        session.send("Network.emulateNetworkConditions", line)
+    asked, files = {}, {}
+    session.on("Network.responseReceived", lambda e: asked.update({e["requestId"]: (e["type"], e["response"]["url"])}))
+    session.on("Network.loadingFinished", lambda e: files.update({e["requestId"]: e["encodedDataLength"]}))
+    tab.goto(url, wait_until="networkidle", timeout=120_000)
+    tab.evaluate("window.MathJax?.startup.promise.then(() => undefined)")  # formulas may be set after a silence
+    tab.wait_for_timeout(1000)
+    kinds, heaviest = Counter(), Counter()
+    for request, size in files.items():
+        kind, address = asked[request]
+        kinds[kind] += size
+        heaviest[address] += size
+    found = {"bytes": sum(files.values()), "kinds": kinds, "files": heaviest, **tab.evaluate(PAINT)}
+    context.close()
+    return found
+
+
+if __name__ == "__main__":
+    site = Path(sys.argv[1] if len(sys.argv) > 1 else "_build/html")
+    kinds = ("Document", "Stylesheet", "Script", "Font", "Image")
+    with chromium() as browser, served(site) as address:
+        if browser is None:
+            sys.exit("this needs Chromium")
+        print(f"{'kB':28}{'all':>9}", *(f"{kind:>10}" for kind in kinds), f"{'paint s':>9}{'blocking':>9}")
+        for page in sorted((site / "notebooks").glob("*.html")):
+            row = weigh(browser, f"{address}notebooks/{page.name}", LINE)
+            parts = (f"{row['kinds'][kind] / 1000:10.0f}" for kind in kinds)
+            print(
+                f"{page.stem[:28]:28}{row['bytes'] / 1000:9.0f}", *parts, f"{row['paint']:9.2f}{len(row['blocking']):9}"
+            )
