@@ -15,10 +15,12 @@ document.addEventListener("DOMContentLoaded", () => {
   const boxes = "article :is(pre, .cell_output > .output, .pst-scrollable-table-container, div.math)";
   for (const box of document.querySelectorAll(boxes)) stops.observe(box);
 
-  // A folded solution's button is called what it unfolds.
-  for (const button of document.querySelectorAll(".toggle-button")) {
-    button.setAttribute("aria-label", button.parentElement.textContent.trim());
-  }
+  // A folded solution's button, made by another listener of this event, is called what it unfolds.
+  setTimeout(() => {
+    for (const button of document.querySelectorAll(".toggle-button")) {
+      button.setAttribute("aria-label", button.parentElement.textContent.trim());
+    }
+  });
 
   // A sidebar that lies over the page keeps the focus until it is closed, and its button says whether it is open.
   for (const side of ["primary", "secondary"]) {
