@@ -1,0 +1,53 @@
+// What the theme leaves out for keyboards and screen readers.
+document.addEventListener("DOMContentLoaded", () => {
+  // What scrolls is a stop for the tab key, also where it scrolls only once it is unfolded or set; nothing else is.
+  const stops = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const box = target.querySelector("mjx-container[display]") ?? target;
+      const scrolls = box.scrollWidth > box.clientWidth;
+      scrolls ? box.setAttribute("tabindex", 0) : box.removeAttribute("tabindex");
+      if (box.matches(".pst-scrollable-table-container")) {
+        scrolls ? box.setAttribute("role", "group") : box.removeAttribute("role");
+        scrolls ? box.setAttribute("aria-label", "Table") : box.removeAttribute("aria-label");
+      }
+    }
+  });
+  const boxes = "article :is(pre, .cell_output > .output, .pst-scrollable-table-container, div.math)";
+  for (const box of document.querySelectorAll(boxes)) stops.observe(box);
+
+  // A folded solution's button, made by another listener of this event, is called what it unfolds.
+  setTimeout(() => {
+    for (const button of document.querySelectorAll(".toggle-button")) {
+      button.setAttribute("aria-label", button.parentElement.textContent.trim());
+    }
+  });
+
+  // A sidebar that lies over the page keeps the focus until it is closed, and its button says whether it is open.
+  for (const side of ["primary", "secondary"]) {
+    const sidebar = document.querySelector(`.bd-sidebar-${side}`);
+    const button = document.querySelector(`button.${side}-toggle`);
+    if (!sidebar || !button) continue;
+    const toggle = document.getElementById(`pst-${side}-sidebar-checkbox`);
+    const covered = [];
+    for (let part = sidebar; part !== document.body; part = part.parentElement) {
+      covered.push(...[...part.parentElement.children].filter((other) => other !== part));
+    }
+    const tell = () => {
+      const over = getComputedStyle(sidebar).position === "fixed"; // else the checked box hides it
+      button.setAttribute("aria-expanded", over === toggle.checked);
+      for (const part of covered) part.inert = over && toggle.checked && !part.matches(".overlay, .search-button__wrapper");
+    };
+    const close = () => {
+      toggle.checked = false;
+      tell();
+    };
+    button.addEventListener("click", () => setTimeout(tell)); // after the theme's own listener
+    document.addEventListener("change", tell, true);
+    window.addEventListener("resize", tell);
+    sidebar.addEventListener("keydown", (event) => event.key === "Escape" && close(), true); // the theme moves the focus
+    sidebar.addEventListener("click", (event) => {
+      if (event.target.closest("a[href^='#']") && getComputedStyle(sidebar).position === "fixed") close();
+    });
+    tell();
+  }
+});

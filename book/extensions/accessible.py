@@ -1,0 +1,29 @@
+"""Repairs, in each page as it is written, what other extensions tell screen readers wrongly.
+
+What only a script can repair is the business of accessible.js; colours and the mark of the focus are in accessible.css.
+"""
+
+import re
+
+from sphinx.application import Sphinx
+
+REPAIRS = [
+    # docutils: an entry of a bibliography has a role that is deprecated, in a list that may hold list items alone
+    (re.compile(r' role="doc-biblioentry"'), ' role="listitem"'),
+    # docutils: a table's empty corner is no header
+    (re.compile(r'<th class="head[^"]*">\s*(<p></p>)?\s*</th>'), "<td></td>"),
+    # sphinx-exercise: the same id for every exercise and every solution of a page
+    (re.compile(r'<section id="(exercise|solution)-content">'), "<section>"),
+]
+
+
+def repair(_app: Sphinx, _page: str, _template: str, context: dict, _doctree) -> None:
+    for wrong, right in REPAIRS:
+        context["body"] = wrong.sub(right, context.get("body", ""))
+
+
+def setup(app: Sphinx) -> dict:
+    app.add_css_file("accessible.css")
+    app.add_js_file("accessible.js")
+    app.connect("html-page-context", repair)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
