@@ -246,8 +246,9 @@ def test_only_what_is_missing_is_installed(elsewhere):
 
 
 def test_where_there_is_no_torch_the_cpu_build_is_taken(elsewhere):
-    [command] = elsewhere("torch")
-    assert command[5:] == ["--extra-index-url", "https://download.pytorch.org/whl/cpu", pinned("torch")]
+    uv, torch = elsewhere("torch")
+    assert uv[2:] == ["pip", "install", "--quiet", "uv"]
+    assert torch[2:4] == ["uv", "pip"] and torch[-2:] == ["--torch-backend=cpu", pinned("torch")]
 
 
 def test_nothing_is_installed_where_nothing_is_missing(elsewhere, capsys):

@@ -5,7 +5,6 @@ import math
 import shutil
 from pathlib import Path
 
-import faults
 import nbformat
 import proof
 import prove
@@ -105,24 +104,6 @@ def test_a_damaged_line_is_named(tmp_path):
     (tmp_path / proof.DATA).write_text('{"kind": "seeds"}\n{"kind"')
     with pytest.raises(ValueError, match="line 2"):
         proof.read(tmp_path)
-
-
-@pytest.mark.parametrize("name", faults.FAULTS)
-def test_a_fault_can_be_planted(tree, name):
-    fault = faults.FAULTS[name]
-    before = stamps.stamp(tree, fault.chapter)
-    faults.plant(tree, fault)
-    assert stamps.stamp(tree, fault.chapter) != before
-
-
-def test_every_chapter_has_five_faults():
-    for chapter in CHAPTERS:
-        assert sum(fault.chapter == chapter for fault in faults.FAULTS.values()) >= 5, chapter
-
-
-def test_a_fault_that_is_not_there_is_refused(tree):
-    with pytest.raises(ValueError, match="0 times"):
-        faults.plant(tree, faults.Fault(CHAPTER, "lab/training.py", "no such text", ""))
 
 
 @pytest.mark.parametrize(

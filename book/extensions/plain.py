@@ -79,9 +79,13 @@ if not Path("lab", "claims.py").exists():
     versions = {name: installed(name) for name in NEEDS}
     missing = [f"{name}=={NEEDS[name]}" for name, version in versions.items() if version is None]
     if missing:
-        # a build of torch for graphics cards would be several gigabytes larger
-        source = [] if versions["torch"] else ["--extra-index-url", "https://download.pytorch.org/whl/cpu"]
-        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *source, *missing], check=True)
+        install = [sys.executable, "-m", "pip", "install", "--quiet"]
+        if not versions["torch"]:
+            # its build for graphics cards would be several gigabytes larger; uv knows where the other is
+            subprocess.run([*install, "uv"], check=True)
+            install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
+            install.append("--torch-backend=cpu")
+        subprocess.run([*install, *missing], check=True)
         importlib.invalidate_caches()
     others = [f"{n} {v} (there: {NEEDS[n]})" for n, v in versions.items() if v not in (None, NEEDS[n])]
     if others:
