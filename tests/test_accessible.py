@@ -110,7 +110,7 @@ def test_what_scrolls_is_a_stop_and_nothing_else_of_the_text(browser, address):
 
 
 def test_a_sidebar_over_the_page_keeps_the_focus_and_gives_it_back(browser, address):
-    tab = browser.new_page(viewport={"width": 375, "height": 800})
+    tab = browser.new_page(viewport={"width": 375, "height": 800}, bypass_csp=True)  # to wait for a script
     tab.goto(address + "notebooks/07_warmup_and_radam.html", wait_until="networkidle")
     for side in ("primary", "secondary"):
         button = tab.locator(f"button.{side}-toggle")

@@ -360,7 +360,7 @@ CHAPTER_FAULTS = {
     ),
     "the 1/√d_k taken out": (
         "05_sqrt_n_scaling",
-        '"1/√d_k": lambda d_k: d_k**-0.5',
+        '"1/√d_k": of_layer',
         '"1/√d_k": lambda d_k: 1.0',
         "ClaimRefuted: N5a.variance",
     ),

@@ -19,3 +19,11 @@ document.addEventListener("DOMContentLoaded", () => {
   turn(localStorage.getItem("code") === "shown");
   header.prepend(button);
 });
+
+// Paper is white: the light theme while a page is printed.
+{
+  const page = document.documentElement.dataset;
+  let theme;
+  addEventListener("beforeprint", () => ([theme, page.theme] = [page.theme, "light"]));
+  addEventListener("afterprint", () => (page.theme = theme));
+}

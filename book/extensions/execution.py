@@ -130,13 +130,14 @@ def workers(number: int) -> Iterator[ThreadPoolExecutor]:
 
     In the main thread nbclient would take SIGINT and SIGTERM as the end of the kernel alone.
     """
-    pool = ThreadPoolExecutor(number)
+    pool, others = ThreadPoolExecutor(number), psutil.Process().children()
     try:
         yield pool
     except BaseException:  # an interruption, or no room for the cache
         pool.shutdown(wait=False, cancel_futures=True)
-        for kernel in psutil.Process().children():  # else the build would end only when they do
-            kernel.kill()
+        for child in psutil.Process().children():  # the kernels, else the build would end only when they do
+            if child not in others:
+                child.kill()
         raise
     pool.shutdown()
 

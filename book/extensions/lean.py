@@ -36,12 +36,10 @@ def without_thebe(app: Sphinx, doctree: nodes.document, _docname: str) -> None:
             node.parent.remove(node)
 
 
-def load(app: Sphinx, page: str, _template, context: dict, _doctree) -> None:
+def load(_app: Sphinx, _page: str, _template, context: dict, _doctree) -> None:
     body = context.get("body", "")
     for kind in ("css_files", "script_files"):
         context[kind] = [file for file in context[kind] if used(file, body)]
-    if page == "search":  # whose own scripts, in its template, need the others before them
-        return
     context["script_files"] = [
         type(file)(file.filename, priority=file.priority, **({"defer": "defer"} | file.attributes))
         if file.filename

@@ -22,7 +22,6 @@ POLICY = {
     "form-action": "'self'",
     "base-uri": "'none'",
 }
-ALSO = {}  # what single pages need beside that: {"search.html": {"script-src": "…"}}
 
 SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script>", re.S)
 META = re.compile(r'\s*<meta http-equiv="Content-Security-Policy"[^>]*>')
@@ -39,12 +38,10 @@ def hashes(page: str) -> list[str]:
     return sorted(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in run)
 
 
-def guarded(page: str, name: str) -> str:
+def guarded(page: str) -> str:
     """The page with its policy right behind the declaration of its encoding."""
     page = META.sub("", page).replace(HANDLER, "")
-    own = ALSO.get(name, {})
-    sources = {kind: f"{value} {own[kind]}" if kind in own else value for kind, value in POLICY.items()}
-    sources["script-src"] = " ".join([sources["script-src"], *hashes(page)])
+    sources = POLICY | {"script-src": " ".join([POLICY["script-src"], *hashes(page)])}
     policy = "; ".join(f"{kind} {value}" for kind, value in sources.items())
     return re.sub(
         r"<meta charset=[^>]*>",
@@ -60,7 +57,7 @@ def guard(app: Sphinx, failure: Exception | None) -> None:
     for file in Path(app.outdir).rglob("*.html"):
         page = file.read_text(encoding="utf-8")
         if "<html" in page:  # the theme leaves its macros among the static files
-            file.write_text(guarded(page, file.relative_to(app.outdir).as_posix()), encoding="utf-8")
+            file.write_text(guarded(page), encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict:
