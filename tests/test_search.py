@@ -41,7 +41,7 @@ QUESTIONS = {
 def searched(site, browser):
     """A tab with the search open, as Ctrl+K opens it."""
     with served(site) as address:
-        tab = browser.new_page(viewport={"width": 1280, "height": 2000})
+        tab = browser.new_page(viewport={"width": 1280, "height": 2000}, bypass_csp=True)  # to wait for a script
         tab.set_default_timeout(10_000)
         tab.goto(f"{address}notebooks/07_warmup_and_radam.html", wait_until="networkidle")
         tab.keyboard.press("Control+k")
