@@ -4,13 +4,14 @@ What is found leads to a section. Titles weigh more than text, as Pagefind has i
 function's name is found, and no common word is found for its code. A page whose metadata says `nosearch` is left out.
 """
 
-import asyncio
 import re
 import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 from bs4 import BeautifulSoup
-from pagefind.index import PagefindIndex
 from sphinx.application import Sphinx
 
 UNWANTED = "script, style, .headerlink, .definition, details.hide > summary, details.hide div.cell_input, div.math"
@@ -38,21 +39,22 @@ def prose(html: str) -> str:
     return f"<html><body>{article}</body></html>"
 
 
-async def write(app: Sphinx, folder: Path) -> None:
-    async with PagefindIndex({"output_path": str(folder), "force_language": app.config.language}) as index:
-        for docname in sorted(app.env.found_docs):
-            if "nosearch" not in app.env.metadata[docname]:
-                uri = app.builder.get_target_uri(docname)
-                html = Path(app.outdir, uri).read_text(encoding="utf-8")
-                await index.add_html_file(content=prose(html), url=f"/{uri}")
-
-
 def index(app: Sphinx, error: Exception | None) -> None:
     """Index all pages as they stand, also those that were not written again."""
-    if error is None and app.builder.format == "html":
-        folder = Path(app.outdir, "pagefind")
-        shutil.rmtree(folder, ignore_errors=True)
-        asyncio.run(write(app, folder))
+    if error is not None or app.builder.format != "html":
+        return
+    folder = Path(app.outdir, "pagefind")
+    shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as site:
+        for docname in app.env.found_docs:
+            if "nosearch" not in app.env.metadata[docname]:
+                uri = app.builder.get_target_uri(docname)
+                page = Path(site, uri)
+                page.parent.mkdir(parents=True, exist_ok=True)
+                page.write_text(prose(Path(app.outdir, uri).read_text(encoding="utf-8")), encoding="utf-8")
+        # a process that is waited for: Pagefind's Python interface may return before the last of the files is whole
+        options = ["--site", site, "--output-path", folder, "--force-language", app.config.language, "--keep-index-url"]
+        subprocess.run([sys.executable, "-m", "pagefind", *options, "--quiet"], check=True)
 
 
 def no_other(app: Sphinx) -> None:
