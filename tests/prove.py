@@ -112,7 +112,9 @@ def fault_run(case: dict) -> dict:
             return found | {"caught": "claim" if claim else "notebook", "by": claim[2] if claim else stopped[:160]}
         tests = [str(tree / "tests" / name) for name in faults.tests_of(fault)]
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--numprocesses=0", *tests]
-        done = subprocess.run(command, cwd=tree, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        done = subprocess.run(
+            command, cwd=tree, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        )
         failed = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", done.stdout, re.M)
         if done.returncode and not failed:
             raise RuntimeError(f"{case['fault']}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
@@ -160,7 +162,12 @@ def prove(kinds: list[str], chapter: str | None, bases: int) -> bool:
                 with (ROOT / proof.DATA).open("a") as file:
                     file.write(json.dumps(line, ensure_ascii=False) + "\n")
             refuted = [f["refuted"] for f in line.get("claims", {}).values() if f["refuted"]]
-            print(f"{number} of {len(runs)}: {name}, {line['seconds']} s: {proof.outcome(line)}", *refuted, sep="\n  ", flush=True)
+            print(
+                f"{number} of {len(runs)}: {name}, {line['seconds']} s: {proof.outcome(line)}",
+                *refuted,
+                sep="\n  ",
+                flush=True,
+            )
     return not failed
 
 

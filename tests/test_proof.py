@@ -133,7 +133,12 @@ def test_the_runner_records_every_claim_also_after_one_that_fell(book, monkeypat
     found = prove.one("small", 7, stop=False)
     assert found["stopped"] is None
     assert found["claims"]["N1a"]["refuted"].startswith("N1a: none: a gives 7")
-    assert found["claims"]["N1b"] == {"evidence": [2.0], "control": [0.0], "refuted": None, "passes": [[pytest.approx(1), None]]}
+    assert found["claims"]["N1b"] == {
+        "evidence": [2.0],
+        "control": [0.0],
+        "refuted": None,
+        "passes": [[pytest.approx(1), None]],
+    }
     assert "ControlPassed: N1a" in prove.one("small", 7, stop=True)["stopped"]
     json.dumps(found)
 
