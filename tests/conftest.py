@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 import warm
-from anatomy import chromium
+from anatomy import chromium, served
 
 from lab import explorers
 
@@ -122,6 +122,13 @@ def site() -> Path:
     if not (html / "book" / "index.html").exists():
         pytest.fail("build the book first: jupyter-book build . -W --all -n --keep-going")
     return html
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    """Where the site is served."""
+    with served(site) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 from collections import Counter
 
-import pytest
-from anatomy import served
 from axe_playwright_python.base import AXE_SCRIPT
 from bs4 import BeautifulSoup
 
@@ -29,13 +27,6 @@ UNFOLD = """() => {
   document.head.append(Object.assign(document.createElement("style"), { textContent: "* { animation: none !important; transition: none !important }" }));
 }"""
 SETTLED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
-
-
-@pytest.fixture(scope="module")
-def address(site):
-    """Where the site is served."""
-    with served(site) as found:
-        yield found
 
 
 def violations(tab, rules: list[str] | None = None) -> list[tuple[str, str, str]]:

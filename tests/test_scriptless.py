@@ -1,13 +1,6 @@
 """The site without scripts: readable in either theme, and its contents at hand at every width."""
 
 import pytest
-from anatomy import served
-
-
-@pytest.fixture(scope="module")
-def address(site):
-    with served(site) as found:
-        yield found
 
 
 @pytest.mark.parametrize("width", [1280, 375])

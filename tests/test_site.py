@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from anatomy import served
 from bs4 import BeautifulSoup
 from conftest import SETTLE
 
@@ -46,13 +45,6 @@ def test_every_figure_is_described(site):
     assert {page: undescribed((site / page).read_text(encoding="utf-8")) for page in pages(site)} == dict.fromkeys(
         pages(site), []
     )
-
-
-@pytest.fixture(scope="module")
-def address(site):
-    """Where the site is served."""
-    with served(site) as found:
-        yield found
 
 
 @pytest.mark.parametrize("width", [1280, 375])

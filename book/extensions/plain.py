@@ -12,7 +12,6 @@ import html
 import importlib.metadata
 import os
 import re
-import subprocess
 from base64 import b64decode, b64encode
 from pathlib import Path
 from string import Template
@@ -22,6 +21,7 @@ from urllib.parse import quote
 import matplotlib
 import nbformat
 import resvg_py
+from cited import git
 from jupyter_cache import get_cache
 from myst_nb.ext.glue import extract_glue_data_cell
 from pybtex.database import Entry
@@ -246,7 +246,7 @@ def png(svg: str, words: str) -> nbformat.NotebookNode:
 def first(app: Sphinx, cells: list[nbformat.NotebookNode]) -> str:
     """The source of the first cell of code."""
     root, url = Path(app.srcdir), os.environ.get("BOOK_REPOSITORY_URL", "").rstrip("/")
-    version = commit(root) or os.environ.get("BOOK_REPOSITORY_BRANCH") or "main"
+    version = git(root, "rev-parse", "HEAD") or os.environ.get("BOOK_REPOSITORY_BRANCH") or "main"
     sources = [path.read_text(encoding="utf-8") for path in sorted((root / "notebooks" / "lab").rglob("*.py"))]
     sources += [cell.source for cell in cells if cell.cell_type == "code"]
     pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (root / "requirements.txt").read_text(encoding="utf-8"), re.M))
@@ -271,15 +271,6 @@ def imported(sources: list[str]) -> set[str]:
 
 def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def commit(root: Path) -> str | None:
-    """The commit that is built; None where git does not know."""
-    try:
-        said = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return said.stdout.strip()
 
 
 def write(app: Sphinx, error: Exception | None) -> None:
