@@ -31,10 +31,14 @@ from lab import claims  # noqa: E402
 log = logging.getLogger(__name__)
 DATA = "book/proof.jsonl"
 BASES = [0, 1023, *range(2000, 20_000, 1000)]
-# by name: the interpreter that runs the chapters, where it is another one, and its environment
+# by name: the environment in which the chapters run, and the interpreter where it is another one; what is not
+# installed is left out, and made by: python3.13 -m venv _build/machines/3.13, and pip install -r requirements.txt there
 MACHINES: dict[str, dict] = {
     "two threads": {"environment": {"OMP_NUM_THREADS": "2"}},
     "no vector instructions": {"environment": {"ATEN_CPU_CAPABILITY": "default"}},
+    "Python 3.12": {"python": "_build/machines/3.12/bin/python"},
+    "Python 3.13": {"python": "_build/machines/3.13/bin/python"},
+    "the newest PyTorch": {"python": "_build/machines/newest/bin/python"},
 }
 BAND = 9  # height of the marks of one side in a picture, in its pixels
 
@@ -63,7 +67,7 @@ def key(line: dict) -> tuple:
 
 def interpreter(machine: dict) -> str | None:
     """The Python of a machine, where it is installed."""
-    return shutil.which(machine.get("python", sys.executable))
+    return shutil.which(ROOT / machine.get("python", sys.executable))
 
 
 def stamp_of(root: Path, line: dict) -> str:
