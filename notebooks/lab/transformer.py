@@ -14,6 +14,8 @@ from lab import checks
 class Attention(nn.Module):
     """Each position reads from all, or with `causal` from none after itself.
 
+    A NaN or inf at any position makes NaN of all, causal too: 0 * inf is NaN.
+
     factor: multiplies what it adds, in each forward pass (`scale_branches`)
     """
 
