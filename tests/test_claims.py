@@ -72,8 +72,11 @@ def test_settles_exactly_when_all_evidence_passes_and_all_control_fails(evidence
         assert holds and fails
 
 
+NO_NUMBERS = [{0: np.ones(2)}, {0: torch.ones(2)}, {0: torch.ones(0)}, {0: 10**400}, {0: np.complex64(2)}, {0: 2j}]
+
+
 @pytest.mark.parametrize("name", ["evidence", "control"])
-@pytest.mark.parametrize("bad", [{}, [2, 3], {0: float("nan")}, {0: float("inf")}, {0: "2"}, {0: None}])
+@pytest.mark.parametrize("bad", [{}, [2, 3], {0: float("nan")}, {0: float("inf")}, {0: "2"}, {0: None}, *NO_NUMBERS])
 def test_refuses_values_that_are_no_numbers(name, bad):
     arguments = {"evidence": {0: 2}, "control": {0: 0}} | {name: bad}
     with pytest.raises(ValueError, match=f"N1a: {name}"):
@@ -252,3 +255,66 @@ def test_words_are_escaped(shown):
     assert not page.find(["script", "i"])
     assert words["says"] in page.text and words["control_says"] in page.text
     assert json.loads(page.div["data-record"])["evidence"] == {'"><i>': 2}
+
+
+@pytest.mark.parametrize("name", ["evidence", "control"])
+def test_two_runs_of_one_name_are_refused_as_one_would_hide_the_other(name):
+    bad, good = (0, 2) if name == "evidence" else (2, 0)
+    arguments = {"evidence": {0: 2}, "control": {0: 0}} | {name: {3: bad, "3": good}}
+    with pytest.raises(ValueError, match=f"N1a: {name}\\['3'\\] must not have the name of another run"):
+        claims.settle("N1a", **arguments, **above_one)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(claim=3), "claim must look like .* got 3"),
+        (dict(test=3), "N1a: test must be a function, got 3"),
+        (dict(says=None), "N1a: says must be a string, got None"),
+        (dict(control_says=2), "N1a: control_says must be a string, got 2"),
+    ],
+)
+def test_refuses_arguments_of_another_kind(change, message):
+    with pytest.raises(ValueError, match=message):
+        claims.settle(**(dict(claim="N1a", evidence={0: 2}, control={0: 0}) | above_one | change))
+
+
+LARGEST, LEAST = 1.7976931348623157e308, 5e-324
+
+
+@pytest.mark.parametrize(
+    ("test", "evidence", "control"),
+    [
+        (lambda x: x > 0, [LARGEST], [-LARGEST]),
+        (lambda x: x > 1.65e308, [1.7e308, LARGEST], [1.6e308, 1e308]),
+        (lambda x: x < 0, [-1.7e308], [0]),
+        (lambda x: x > 1e-200, [1.7e308, 1e306], [1e-300]),
+        (lambda x: x > 1e302, [LARGEST, 1e306], [1e301]),
+        (lambda x: x == 0, [0], [LEAST]),
+        (lambda x: x > 0, [LEAST], [0, -LEAST]),
+        (lambda x: x <= 1e-299, [1e-299], [math.nextafter(1e-299, 1)]),
+        (lambda x: x <= 1, [1.0], [math.nextafter(1, 2)]),
+        (lambda x: True, [2, 2], [2]),  # no test of a settled claim, but the picture is drawn all the same
+        (lambda x: False, [LARGEST], [LARGEST]),
+        (lambda x: True, [LEAST], [LEAST]),
+        (lambda x: False, [0], [0]),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_extreme_values_have_their_place_in_the_picture(test, evidence, control):
+    record, layout, svg = drawn(test, evidence, control)
+    assert all(claims.RADIUS <= x <= claims.WIDTH - claims.RADIUS for x, _ in [*layout.dots, *layout.crosses])
+    assert all(0 <= x <= claims.WIDTH for x in [*layout.ticks, *(x for x, _, _ in layout.labels)])
+    if all(map(test, evidence)) and not any(map(test, control)):
+        assert max(abs(a - b) for a, _ in layout.dots for b, _ in layout.crosses) > 5
+    assert not re.search(r"\b(nan|inf|None)\b", claims.figure(record, "") + str(svg))
+
+
+def test_a_test_that_always_or_never_passes_is_called_so():
+    assert claims._in_words(claims.passing(lambda x: True, iter([1, 2]))) == "everywhere"
+    assert claims._in_words(claims.passing(lambda x: False, [1])) == "nowhere"
+
+
+def test_an_edge_beyond_the_picture_has_no_label_there():
+    _, layout, _ = drawn(lambda x: 2 < x < 20, [3, 4], [1])
+    assert all(0 <= x <= claims.WIDTH for x, _, _ in layout.labels)

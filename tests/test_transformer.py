@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from lab.transformer import (
     Attention,
     Block,
+    Embedding,
     EncoderDecoder,
     FeedForward,
     Transformer,
@@ -515,3 +517,53 @@ def test_init_refuses_what_it_does_not_know(change, message):
         init(model, **(dict(kind="xavier", generator=seeded()) | change))
     if "residual" not in change:
         assert all(torch.equal(*both) for both in zip(before, model.parameters(), strict=True))
+
+
+PARTS = {
+    "attention": lambda: Attention(D, HEADS),
+    "feed-forward": lambda: FeedForward(D, D_FF, "relu"),
+    "pre": lambda: Block(**SIZES),
+    "post": lambda: Block(**SIZES, norm="post"),
+    "none": lambda: Block(**SIZES, attention="none"),
+    "stack": lambda: Transformer(2, **SIZES),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_refuses_vectors_of_another_type_than_the_weights(part, dtype):
+    with pytest.raises(ValueError, match=f"x must be torch.float32, as the weights that read it, got {dtype}"):
+        PARTS[part]()(torch.zeros(2, 5, D, dtype=dtype))
+    for model in (Block(**SIZES, cross=True), Transformer(1, **SIZES, cross=True)):
+        with pytest.raises(ValueError, match=f"memory must be torch.float32, .* got {dtype}"):
+            model(torch.zeros(2, 5, D), torch.zeros(2, 5, D, dtype=dtype))
+
+
+@pytest.mark.parametrize("bad", [None, torch.zeros(5, D), torch.zeros(2, 5, D + 1), torch.zeros(2, 5, D).long()])
+def test_a_feed_forward_layer_refuses_bad_vectors(bad):
+    with pytest.raises(ValueError, match=r"x must be floats \(B, T, 12\), got "):
+        FeedForward(D, D_FF, "relu")(bad)
+
+
+def test_nothing_can_be_read_from_a_memory_of_no_positions():
+    x = torch.zeros(2, 5, D)
+    for model in (Attention(D, HEADS), Block(**SIZES, cross=True)):
+        with pytest.raises(ValueError, match="memory must have a position to read, got 0"):
+            model(x, x[:, :0])
+    assert Attention(D, HEADS)(x[:, :0]).shape == (2, 0, D)
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5, True, None])
+def test_an_embedding_refuses_a_bad_width(bad):
+    with pytest.raises(ValueError, match=f"d_model must be .* got {bad}"):
+        Embedding(4, 4, bad)
+
+
+def test_a_word_that_is_no_string_is_refused():
+    with pytest.raises(ValueError, match="norm must be one of .* got array"):
+        Block(**SIZES, norm=np.array(["pre", "post"]))
+
+
+def test_init_refuses_what_is_no_module():
+    with pytest.raises(ValueError, match="model must be a Module, got 3"):
+        init(3, "gpt2", seeded())

@@ -45,7 +45,7 @@ def probability(value: float, name: str) -> None:
 
 def choice(value: str, name: str, *choices: str) -> None:
     """Refuse `value` unless it is one of `choices`."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {choices}, got {value!r}")
 
 
@@ -56,13 +56,21 @@ def token_ids(value: torch.Tensor, name: str) -> None:
         raise ValueError(f"{name} must be int64 token ids (B, T) and not empty, got {describe(value)}")
 
 
-def vectors(value: torch.Tensor, name: str, width: int, batch: int | None = None) -> None:
-    """Refuse `value` unless it is a (B, T, width) float tensor, with B = `batch` where that is given."""
+def vectors(
+    value: torch.Tensor, name: str, width: int, batch: int | None = None, layer: torch.nn.Module | None = None
+) -> None:
+    """Refuse `value` unless it is a (B, T, width) float tensor.
+
+    Where given, `batch` is its B, and `layer` what reads it, whose weights are of the same type.
+    """
     floats = isinstance(value, torch.Tensor) and value.is_floating_point()
     if not floats or value.ndim != 3 or value.shape[2] != width:
         raise ValueError(f"{name} must be floats (B, T, {width}), got {describe(value)}")
     if batch not in (None, len(value)):
         raise ValueError(f"{name} must have batch {batch}, got {len(value)}")
+    weight = value if layer is None else next(layer.parameters(), value)
+    if value.dtype != weight.dtype:
+        raise ValueError(f"{name} must be {weight.dtype}, as the weights that read it, got {describe(value)}")
 
 
 def describe(value) -> str:

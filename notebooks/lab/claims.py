@@ -8,6 +8,7 @@ import html
 import json
 import math
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
@@ -57,10 +58,16 @@ def settle(
     Raises:
         ClaimRefuted: a value of the evidence fails.
         ControlPassed: a value of the control passes.
-        ValueError: a malformed id, no values, or a value that is not a finite number.
+        ValueError: a malformed id, no values, a value that is not a finite number, two runs of one name,
+            a test that is no function, or words that are no string.
     """
-    if not NAME.fullmatch(claim):
+    if not isinstance(claim, str) or not NAME.fullmatch(claim):
         raise ValueError(f"claim must look like 'N1a' or 'N1b.weights', got {claim!r}")
+    if not callable(test):
+        raise ValueError(f"{claim}: test must be a function, got {test!r}")
+    for name, words in (("says", says), ("control_says", control_says)):
+        if not isinstance(words, str):
+            raise ValueError(f"{claim}: {name} must be a string, got {words!r}")
     evidence = _numbers(claim, "evidence", evidence)
     control = _numbers(claim, "control", control)
     for run, value in evidence.items():
@@ -96,11 +103,12 @@ def passing(test: Callable[[float], bool], values: Iterable[float]) -> list[list
     either side, and ten times the largest. Where the test raises an error, it does not pass. An interval of
     which no value is part and that is narrower than a thousandth of the range can be missed.
     """
+    values = list(values)
     low, high = min(values), max(values)
     span = (high - low) or abs(high) or 1.0
     sizes = np.geomspace(TINY, min(10 * max(abs(low), abs(high), span), HUGE), 1500)
     even = np.linspace(max(low - span, -HUGE), min(high + span, HUGE), 3001)
-    points = np.unique(np.concatenate([even, sizes, -sizes, [0.0], list(values)])).tolist()
+    points = np.unique(np.concatenate([even, sizes, -sizes, [0.0], values])).tolist()
 
     def passes(value: float) -> bool:
         try:
@@ -110,7 +118,7 @@ def passing(test: Callable[[float], bool], values: Iterable[float]) -> list[list
 
     def edge(inside: float, outside: float) -> float:
         for _ in range(60):
-            middle = (inside + outside) / 2
+            middle = inside / 2 + outside / 2  # their sum may be too large
             inside, outside = (middle, outside) if passes(middle) else (inside, middle)
         return inside
 
@@ -186,19 +194,23 @@ def layout(record: Mapping) -> Layout:
     """Place the runs of a claim's record, the ranges where its test passes, and an axis that fits both."""
     evidence, control = list(record["evidence"].values()), list(record["control"].values())
     edges = sorted({edge for interval in record["passes"] for edge in interval if edge is not None})
-    unit = _unit([*evidence, *control], edges)
+    values = [*evidence, *control]
+    unit = _unit(values, edges)
+    whole = unit or _whole(values)
 
     def along(value: float) -> float:  # linear up to `unit`, logarithmic from there
         if unit is None or abs(value) <= unit:
-            return value / (unit or 1.0)
+            return value / whole
         return math.copysign(1 + math.log10(abs(value)) - math.log10(unit), value)
 
-    values = [*evidence, *control]
     low, high = min(values), max(values)
     near = (along(high) - along(low)) / 2
     ends = [edge for edge in edges if along(low) - near <= along(edge) <= along(high) + near]
     low, high = min([low, *ends]), max([high, *ends])
-    low, high = _round_ends(low, high) if unit is None else (_decade(low, unit, -1), _decade(high, unit, 1))
+    if unit is None:
+        low, high = (_finite(end * whole) for end in _round_ends(low / whole, high / whole))
+    else:
+        low, high = _decade(low, unit, -1), _decade(high, unit, 1)
     start, scale = along(low), (WIDTH - 2 * EDGE) / ((along(high) - along(low)) or 1.0)
 
     def x(value: float) -> float:
@@ -217,6 +229,8 @@ def layout(record: Mapping) -> Layout:
     labels = [(0.0, "start", _short(low)), (float(WIDTH), "end", _short(high))]
     taken = [(0.0, 7.0 * len(labels[0][2])), (WIDTH - 7.0 * len(labels[1][2]), WIDTH)]
     for edge in edges:
+        if not low <= edge <= high:
+            continue
         text = _short(edge)
         a, b = x(edge) - 3.5 * len(text), x(edge) + 3.5 * len(text)
         if all(b + 4 < first or last + 4 < a for first, last in taken):
@@ -233,7 +247,8 @@ def _unit(values: list[float], edges: list[float]) -> float | None:
     both signs, or zeros, how near the others come to zero says nothing: what counts is the largest and the edges.
     """
     between = [abs(edge) for edge in edges if min(values) <= edge <= max(values)]
-    if min(values) > TINY and min(edges) > -TINY or max(values) < -TINY and max(edges) < TINY:
+    ends = edges or [0.0]
+    if min(values) > TINY and min(ends) > -TINY or max(values) < -TINY and max(ends) < TINY:
         sizes = [*map(abs, values), *between]
     else:
         sizes = [max(map(abs, values)), *between]
@@ -241,11 +256,24 @@ def _unit(values: list[float], edges: list[float]) -> float | None:
     return min(sizes) / 10 if sizes and max(sizes) >= 100 * min(sizes) else None
 
 
+def _whole(values: list[float]) -> float:
+    """The unit of a linear axis: a power of ten, where the values are so large or small that sums or shares of them
+    are no numbers, and otherwise 1."""
+    largest = max(map(abs, values))
+    if largest == 0 or TINY <= largest <= HUGE:
+        return 1.0
+    return 10.0 ** max(math.floor(math.log10(largest)), -323)
+
+
+def _finite(value: float) -> float:
+    return min(max(value, -sys.float_info.max), sys.float_info.max)
+
+
 def _round_ends(low: float, high: float) -> tuple[float, float]:
     """The range, widened to a round number at either end."""
     step = 10 ** math.floor(math.log10((high - low) or 1.0))
     step *= next(part for part in (0.1, 0.2, 0.5, 1) if (high - low) / (step * part) <= 12 or part == 1)
-    return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    return min(low, math.floor(low / step + 1e-9) * step), max(high, math.ceil(high / step - 1e-9) * step)
 
 
 def _decade(value: float, unit: float, side: int) -> float:
@@ -255,7 +283,7 @@ def _decade(value: float, unit: float, side: int) -> float:
     power = math.log10(abs(value))
     outward = (value > 0) == (side > 0)
     power = math.ceil(power - 1e-9) if outward else math.floor(power + 1e-9)
-    return math.copysign(10.0 ** min(power, 308), value)
+    return math.copysign(10.0**power if power <= 308 else sys.float_info.max, value)
 
 
 def _decades(low: float, high: float, unit: float) -> list[float]:
@@ -301,6 +329,8 @@ def _described(record: Mapping) -> str:
 
 
 def _in_words(intervals: list[list[float | None]]) -> str:
+    if intervals in ([], [[None, None]]):
+        return "everywhere" if intervals else "nowhere"
     words = []
     for first, last in intervals:
         a, b = (None if edge is None else _short(edge) for edge in (first, last))
@@ -332,11 +362,16 @@ def _numbers(claim: str, name: str, values: Mapping) -> dict[str, float]:
         raise ValueError(f"{claim}: {name} must map at least one run to a number, got {values!r}")
     numbers = {}
     for run, value in values.items():
-        if hasattr(value, "item"):  # NumPy and torch scalars
-            value = value.item()
-        if not isinstance(value, Real) or not math.isfinite(value):
+        try:
+            number = value.item() if hasattr(value, "item") else value  # NumPy and torch scalars
+            number = float(number) if isinstance(number, Real) else math.nan
+        except (OverflowError, RuntimeError, ValueError):  # too large, or several elements
+            number = math.nan
+        if not math.isfinite(number):
             raise ValueError(f"{claim}: {name}[{run!r}] must be a finite number, got {value!r}")
-        numbers[str(run)] = float(value)
+        if str(run) in numbers:
+            raise ValueError(f"{claim}: {name}[{run!r}] must not have the name of another run")
+        numbers[str(run)] = number
     return numbers
 
 

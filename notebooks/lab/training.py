@@ -10,7 +10,9 @@ weights of all are rows of one matrix, and every operation, the optimizer's incl
 """
 
 import copy
+import math
 from collections.abc import Callable, Sequence
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +75,9 @@ def warm_up(rate: float, n_warm: int, n_step: int) -> Tensor:
     checks.positive(rate, "rate")
     checks.count(n_warm, "n_warm")
     checks.count(n_step, "n_step")
-    return rate * (torch.arange(1, n_step + 1) / n_warm).clamp(max=1)
+    if not 0 < torch.tensor(float(rate)) < math.inf:
+        raise ValueError(f"rate must be within the range of float32, got {rate!r}")
+    return rate * (torch.arange(1, n_step + 1) / float(n_warm)).clamp(max=1)
 
 
 # What works on each number by itself, and moves by its rate times what the gradients so far make of it: the
@@ -109,9 +113,12 @@ def train(
             is (0.9, 0.98), as in Vaswani et al.
 
     Raises:
-        ValueError: an argument is not one of these, or the models read later tokens where those are the targets.
+        ValueError: an argument is not one of these, a batch of the task is not as `Task` says or asks for nothing,
+            or the models read later tokens where those are the targets.
     """
     rates = _check(models, seeds, rates)
+    if not callable(task):
+        raise ValueError(f"task must be a function, got {task!r}")
     if clip is not None:
         checks.positive(clip, "clip")
     if optimizer not in OPTIMIZERS:
@@ -121,6 +128,9 @@ def train(
         if name not in OPTIMIZERS[optimizer]:
             known = ", ".join(OPTIMIZERS[optimizer])
             raise ValueError(f"settings must be among {known} for {optimizer.__name__}, got {name}={value!r}")
+        numbers = value if isinstance(value, tuple | list) else [value]
+        if not all(isinstance(each, Real) and math.isfinite(each) for each in numbers):
+            raise ValueError(f"settings must be finite numbers, got {name}={value!r}")
     if "betas" in OPTIMIZERS[optimizer]:
         settings = {"betas": (0.9, 0.98)} | settings
     # One row holds all numbers of one model, so that each operation on them is one for all models.
@@ -128,18 +138,31 @@ def train(
     # The optimizer's own parameter starts every step at 0, so at a rate of 1 it ends it as the step to take,
     # and each model can scale its step by a rate of its own.
     step = nn.Parameter(torch.zeros_like(weights))
-    optimize = optimizer([step], lr=1.0, **settings)
+    try:
+        optimize = optimizer([step], lr=1.0, **settings)
+    except (IndexError, TypeError, ValueError) as error:
+        raise ValueError(f"settings must fit {optimizer.__name__}, got {settings}: {error}") from None
+    if "eps" in settings and not torch.tensor(settings["eps"], dtype=weights.dtype) > 0:  # where a gradient is 0, 0/0
+        raise ValueError(f"settings must have eps above 0 in {weights.dtype}, got eps={settings['eps']!r}")
 
-    generators = {seed: torch.Generator().manual_seed(seed) for seed in seeds}
+    generators = {seed: torch.Generator().manual_seed(int(seed)) for seed in seeds}
     losses, forward = [], None
     for rate in tqdm(rates, leave=False):
-        batches = {seed: task(random) for seed, random in generators.items()}
+        batches = {seed: _drawn(task, random) for seed, random in generators.items()}
+        if len({inputs.shape for inputs, _ in batches.values()}) > 1:
+            raise ValueError(f"task must draw batches of one shape, got {[b[0].shape for b in batches.values()]}")
         inputs, targets = (torch.stack(each) for each in zip(*(batches[seed] for seed in seeds), strict=True))
         if forward is None:
             forward = _together(models, weights, inputs, targets)
         logits = forward(weights, inputs)  # (n_model, B, T, V)
         count = (targets != IGNORED).sum((1, 2))
-        each = F.cross_entropy(logits.flatten(0, 2), targets.flatten(), ignore_index=IGNORED, reduction="none")
+        if not count.all():
+            raise ValueError(f"task must ask for something, got only IGNORED for seed {seeds[count.argmin()]}")
+        try:
+            each = F.cross_entropy(logits.flatten(0, 2), targets.flatten(), ignore_index=IGNORED, reduction="none")
+        except IndexError:
+            wanted, got = f"from 0 to {logits.shape[-1] - 1} or IGNORED", targets[targets != IGNORED]
+            raise ValueError(f"task's targets must be {wanted}, got {got.min()} to {got.max()}") from None
         each = each.view(len(models), -1).sum(1) / count
         losses.append(each.detach())
         (step.grad,) = torch.autograd.grad(each.sum(), weights)
@@ -154,6 +177,19 @@ def train(
     return torch.stack(losses)
 
 
+def _drawn(task: Task, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A batch of `task`, or a refusal of what is no batch."""
+    batch = task(random)
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        raise ValueError(f"task must draw inputs and targets, got {checks.describe(batch)}")
+    inputs, targets = batch
+    checks.token_ids(inputs, "task's inputs")
+    checks.token_ids(targets, "task's targets")
+    if inputs.shape != targets.shape:
+        raise ValueError(f"task's targets must be {tuple(inputs.shape)}, as its inputs, got {checks.describe(targets)}")
+    return inputs, targets
+
+
 # From the weights (n_model, n_weight) and inputs (n_model, B, T) of all models to their logits (n_model, B, T, V)
 Forward = Callable[[Tensor, Tensor], Tensor]
 
@@ -162,6 +198,9 @@ Forward = Callable[[Tensor, Tensor], Tensor]
 def _together(models: Sequence[nn.Module], weights: Tensor, inputs: Tensor, targets: Tensor) -> Forward:
     """A way to run all models at once that gives on a first batch what each gives alone: the faster if it does."""
     alone = [model(each) for model, each in zip(models, inputs, strict=True)]
+    for i, found in enumerate(alone):
+        if not isinstance(found, Tensor) or found.ndim != 3 or found.shape[:2] != inputs.shape[1:]:
+            raise ValueError(f"models must give logits (B, T, V), got {checks.describe(found)} from models[{i}]")
     for make in (_side_by_side, _mapped):
         try:
             forward = make(models[0])
@@ -211,7 +250,7 @@ def _side_by_side(model: nn.Module) -> Forward:
                 layers[path] = twins[layer] = _Layers(layer)
             parent, _, name = path.rpartition(".")
             setattr(copied.get_submodule(parent), name, twins[layer])
-    held = {path: [f"{path}.{name}" for name, _ in layer.layer[0].named_parameters()] for path, layer in layers.items()}
+    held = {path: [f"{path}.{name}" for name, _ in layer._one[0].named_parameters()] for path, layer in layers.items()}
     hooked = any(each._forward_hooks or each._forward_pre_hooks for each in model.modules())
     if hooked or sorted(sum(held.values(), [])) != sorted(shapes):
         raise RuntimeError("only the general way will do")
@@ -220,41 +259,51 @@ def _side_by_side(model: nn.Module) -> Forward:
         pieces = weights.split([shape.numel() for shape in shapes.values()], 1)
         named = {name: piece.view(-1, *shapes[name]) for name, piece in zip(shapes, pieces, strict=True)}
         for path, layer in layers.items():
-            layer.parameters_of_all = [named[name] for name in held[path]]
+            layer._weights = [named[name] for name in held[path]]
         return copied(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
 
     return forward
 
 
 class _Layers(nn.Module):
-    """In the place of one layer, the same layer of n models: x (n * B, T, ...), each model's B in turn."""
+    """In the place of one layer, the same layer of n models: x (n * B, T, ...), each model's B in turn.
+
+    To a model that looks into it, it is that layer, except for the weights: a RuntimeError, as there are those of n.
+    """
 
     def __init__(self, layer: nn.Module):
         super().__init__()
-        self.layer = (layer,)  # in a tuple, so that it does not count as a part of this one
-        self.parameters_of_all: list[Tensor] = []
+        self._one = (layer,)  # in a tuple, so that it does not count as a part of this one
+        self._weights: list[Tensor] = []  # of all models
+        self.training = layer.training
+
+    def __getattr__(self, name: str):
+        found = getattr(self.__dict__["_one"][0], name)
+        if callable(found) or isinstance(found, Tensor):
+            raise RuntimeError(f"{name} is not one for all models")
+        return found
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.WAYS[type(self.layer[0])](self, x, *self.parameters_of_all)
+        return self.WAYS[type(self._one[0])](self, x, *self._weights)
 
-    def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    def _linear(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         rows = x.reshape(len(weight), -1, x.shape[-1])
         y = rows @ weight.mT if bias is None else torch.baddbmm(bias[:, None], rows, weight.mT)
         return y.view(*x.shape[:-1], -1)
 
-    def norm(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        unit = F.layer_norm(x, weight.shape[1:], eps=self.layer[0].eps).view(len(weight), -1, x.shape[-1])
+    def _norm(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        unit = F.layer_norm(x, weight.shape[1:], eps=self._one[0].eps).view(len(weight), -1, x.shape[-1])
         return torch.addcmul(bias[:, None], unit, weight[:, None]).view(x.shape)
 
-    def embedding(self, tokens: Tensor, token: Tensor, position: Tensor) -> Tensor:
+    def _embedding(self, tokens: Tensor, token: Tensor, position: Tensor) -> Tensor:
         n, vocab_size, d_model = token.shape
         if tokens.min() < 0 or tokens.max() >= vocab_size or tokens.shape[1] > position.shape[1]:
-            self.layer[0](tokens)  # which refuses them
+            self._one[0](tokens)  # which refuses them
         ids = tokens.view(n, -1) + vocab_size * torch.arange(n)[:, None]
         vectors = F.embedding(ids, token.flatten(0, 1)).view(n, -1, tokens.shape[1], d_model)
         return (vectors + position[:, None, : tokens.shape[1]]).flatten(0, 1)
 
-    WAYS = {nn.Linear: linear, nn.LayerNorm: norm, Embedding: embedding}
+    WAYS = {nn.Linear: _linear, nn.LayerNorm: _norm, Embedding: _embedding}
 
 
 def final(losses: Tensor, n_last: int = 50) -> Tensor:
@@ -274,13 +323,21 @@ def _check(models: Sequence[nn.Module], seeds: Sequence[int], rates: Tensor) -> 
         raise ValueError(f"models must hold at least one, got {models!r}")
     if len({id(model) for model in models}) < len(models):
         raise ValueError(f"models must be different objects, got one more than once in {len(models)}")
-    shapes = [[(name, value.shape) for name, value in model.named_parameters()] for model in models]
+    for i, model in enumerate(models):
+        types = {value.dtype for value in model.parameters()} if isinstance(model, nn.Module) else model
+        if types not in ({torch.float32}, {torch.float64}):  # a half loses steps, and its eps is 0
+            raise ValueError(f"models must have weights of float32 or float64, got {types!r} in models[{i}]")
+    shapes = [[(name, value.shape, value.dtype) for name, value in model.named_parameters()] for model in models]
     for i, shape in enumerate(shapes):
         if shape != shapes[0] or type(models[i]) is not type(models[0]):
             raise ValueError(f"models must have one shape, got another in models[{i}]")
-    if len(seeds) != len(models):
+    if not hasattr(seeds, "__len__") or len(seeds) != len(models):
         raise ValueError(f"seeds must be one for each of {len(models)} models, got {seeds!r}")
-    if not isinstance(rates, Tensor) or rates.ndim not in (1, 2) or len(rates) == 0:
+    for seed in seeds:
+        if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= seed < 2**64:
+            raise ValueError(f"seeds must be whole numbers from 0 to 2**64 - 1, got {seed!r}")
+    real = isinstance(rates, Tensor) and not rates.is_complex()
+    if not real or rates.ndim not in (1, 2) or len(rates) == 0:
         raise ValueError(f"rates must be (n_step,) or (n_step, n_model), got {checks.describe(rates)}")
     rates = rates if rates.ndim == 2 else rates[:, None].expand(-1, len(models))
     if rates.shape[1] != len(models):

@@ -14,6 +14,8 @@ from lab import checks
 class Attention(nn.Module):
     """Each position reads from all, or with `causal` from none after itself.
 
+    A NaN or inf at any position makes NaN of all, causal too: 0 * inf is NaN.
+
     factor: multiplies what it adds, in each forward pass (`scale_branches`)
     """
 
@@ -38,12 +40,14 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, memory: Tensor | None = None) -> Tensor:
         """x (B, T, d_model) reads from memory (B, S, d_model), or from x."""
         memory = x if memory is None else memory
-        checks.vectors(x, "x", self.d_model)
-        checks.vectors(memory, "memory", self.d_model, batch=len(x))
+        checks.vectors(x, "x", self.d_model, layer=self.query)
+        checks.vectors(memory, "memory", self.d_model, len(x), self.key)
         here, there = x.shape[1], memory.shape[1]
         if self.causal and there != here:  # what would be later than what?
             wanted = f"the {here} positions of x in causal attention"
             raise ValueError(f"memory must have {wanted}, got {there}")
+        if here and not there:  # a softmax of nothing
+            raise ValueError("memory must have a position to read, got 0")
         query, key = self.heads(self.query(x)), self.heads(self.key(memory))
         scores = query @ key.mT * self.scale  # (B, n_head, T, S)
         if self.causal:
@@ -64,12 +68,15 @@ class FeedForward(nn.Module):
         checks.count(d_model, "d_model")
         checks.count(d_ff, "d_ff")
         checks.choice(activation, "activation", "relu", "gelu")
+        self.d_model = d_model
         self.hidden = nn.Linear(d_model, d_ff)
         self.activation = nn.ReLU() if activation == "relu" else nn.GELU()
         self.out = nn.Linear(d_ff, d_model)
         self.factor = 1.0
 
     def forward(self, x: Tensor) -> Tensor:
+        """x (B, T, d_model)."""
+        checks.vectors(x, "x", self.d_model, layer=self.hidden)
         return self.factor * self.out(self.activation(self.hidden(x)))
 
 
@@ -109,7 +116,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, memory: Tensor | None = None) -> Tensor:
         """x (B, T, d_model) and, with `cross`, memory (B, S, d_model)."""
-        checks.vectors(x, "x", self.d_model)
+        checks.vectors(x, "x", self.d_model, layer=self.ffn)
         if (memory is None) != (self.cross is None):
             raise ValueError("memory must be given with cross and only then, "
                              f"got {checks.describe(memory)}")
@@ -127,6 +134,7 @@ class Embedding(nn.Module):
         super().__init__()
         checks.count(vocab_size, "vocab_size")
         checks.count(context_length, "context_length")
+        checks.count(d_model, "d_model")
         self.token = nn.Embedding(vocab_size, d_model)
         self.position = nn.Embedding(context_length, d_model)
 
@@ -271,6 +279,8 @@ def init(model: nn.Module, kind: str, generator: torch.Generator,
     residual: one of the three factors above, or another such function. A
         branch that layers share is multiplied once, as in the first of them.
     """
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model must be a Module, got {model!r}")
     checks.choice(kind, "kind", "xavier", "gpt2")
     if not isinstance(generator, torch.Generator):  # None is the global state
         raise ValueError(f"generator must be a Generator, got {generator!r}")
