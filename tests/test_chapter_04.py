@@ -159,6 +159,19 @@ def test_probabilities_of_all_texts_sum_to_one():
     assert chapter.log_prob(model, chapter.every_text(4, 5)).exp().sum().item() == pytest.approx(1)
 
 
+def test_several_ends_are_taken_for_one():
+    model = chapter.TinyModel(4, 3, seed=2)
+    merged = chapter.one_end(model, torch.tensor([3, 1]))
+    row, one = model(START)[0], merged(START)[0]
+    a, b, c, d = row.exp().tolist()
+    assert one.exp().tolist() == pytest.approx([a, 0, c, d + b])
+    assert torch.equal(chapter.one_end(model, torch.tensor([3]))(START)[0], row)
+    texts = chapter.beam_search(merged, START, 1000, 3, end=3)[0]
+    assert sum(math.exp(each.log_prob) for each in texts) == pytest.approx(1)
+    with pytest.raises(ValueError, match="ends must hold a token"):
+        chapter.one_end(model, torch.tensor([], dtype=torch.int64))
+
+
 def test_impossible_texts_are_never_returned():
     sure = lambda prefixes: torch.tensor([0.0, -math.inf]).expand(len(prefixes), -1)
     assert [h.tokens for h in chapter.beam_search(sure, START, 5, 3)[0]] == [(0, 0, 0)]
