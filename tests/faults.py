@@ -31,9 +31,7 @@ def _in(chapter: str, right: str, wrong: str, feeds: bool = True, survives: str 
 FAULTS: dict[str, Fault] = {
     # chapter 1
     "the argmax is an argmin": _in(DRAW, "return logits.argmax(-1)", "return logits.argmin(-1)"),
-    "the draw is an argmax": _in(
-        DRAW, "return torch.multinomial(probs, 1, generator=generator).squeeze(-1)", "return probs.argmax(-1)"
-    ),
+    "the draw is an argmax": _in(DRAW, "return drawn.view(probs.shape[:-1])", "return probs.argmax(-1)"),
     "the draw's softmax runs over the batch": _in(
         DRAW, "probs = widened(logits).softmax(-1)", "probs = widened(logits).softmax(0)"
     ),
@@ -56,7 +54,7 @@ FAULTS: dict[str, Fault] = {
         DRAW, "(1 - (path**2).sum(-1)).mean(-1)", "1 - (path.mean(1) ** 2).sum(-1)"
     ),
     # chapter 2
-    "the temperature is inverted": _in(SAMPLERS, "0, below / tau)", "0, below * tau)"),
+    "the temperature is inverted": _in(SAMPLERS, "fixed, below, below / tau)", "fixed, below, below * tau)"),
     "top-k is one token short": _in(SAMPLERS, "logits < smallest", "logits <= smallest"),
     "min-p forgets the likeliest token": _in(
         SAMPLERS, "wide.amax(-1, keepdim=True) + math.log(p)", "wide.logsumexp(-1, keepdim=True) + math.log(p)"

@@ -1,6 +1,7 @@
 """The definitions of chapter 1 against exact probabilities, against Hugging Face, and on bad input."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -82,6 +83,14 @@ def test_every_rule_gives_a_possible_index_and_ignores_an_impossible_one(row, sh
     assert 0 <= index.item() < len(row)
 
 
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("shape", [(4,), (2, 3, 4), (2, 1, 3, 4)])
+def test_every_rule_takes_logits_of_any_shape(name, shape):
+    logits = torch.randn(shape, generator=seeded())
+    rows = RULES[name](logits.view(-1, 4), seeded(1))
+    assert torch.equal(RULES[name](logits, seeded(1)), rows.view(shape[:-1]))
+
+
 BAD_LOGITS = {
     "NaN": torch.tensor([[0.0, math.nan]]),
     "\\+inf": torch.tensor([[0.0, math.inf]]),
@@ -99,9 +108,9 @@ def test_refuses_bad_logits(name, says):
         RULES[name](BAD_LOGITS[says], seeded())
 
 
-@pytest.mark.parametrize("temperature", [0, -1.0, math.nan, math.inf, "1"])
+@pytest.mark.parametrize("temperature", [0, -1.0, math.nan, math.inf, 1e31, "1"])
 def test_refuses_a_bad_temperature(temperature):
-    with pytest.raises(ValueError, match=f"temperature.*{temperature!r}"):
+    with pytest.raises(ValueError, match=re.escape(f"got {temperature!r}")):
         chapter.gumbel_max(torch.zeros(1, 2), seeded(), temperature)
 
 
@@ -141,3 +150,16 @@ def test_distinct_is_the_share_of_different_runs():
     assert chapter.distinct([1, 2, 1, 2, 1], 2) == 0.5  # 12, 21, 12, 21
     assert chapter.distinct([1, 2, 1, 2, 1], 4) == 1.0
     assert chapter.distinct([7] * 6, 4) == 1 / 3
+    with pytest.raises(ValueError, match="tokens must be at least n=4, got 3"):
+        chapter.distinct([1, 2, 3], 4)
+    with pytest.raises(ValueError, match="n must be a whole number of at least 1, got 0"):
+        chapter.distinct([1, 2, 3], 0)
+
+
+def test_the_p_value_leaves_out_the_impossible():
+    logits = torch.tensor([0.0, 1, -math.inf])
+    assert chapter.p_value(chapter.multinomial, logits, 0, 1000) > 1e-6
+    assert chapter.p_value(lambda z, _: torch.full(z.shape[:1], 2), logits, 0, 1000) == 0
+    assert chapter.p_value(chapter.multinomial, torch.tensor([5.0]), 0, 1000) == 1
+    with pytest.raises(ValueError, match="n must be a whole number of at least 1, got 0"):
+        chapter.p_value(chapter.multinomial, logits, 0, 0)

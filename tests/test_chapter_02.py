@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -112,6 +113,12 @@ def test_half_precision_is_as_good_as_its_numbers(name, dtype):
         assert torch.equal(kept, expected), value
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_the_hottest_temperature_makes_the_possible_equal(dtype):
+    logits = torch.tensor([[20.0, 10, -math.inf]], dtype=dtype)
+    assert chapter.temperature(logits, 1e308).softmax(-1).tolist() == [[0.5, 0.5, 0]]
+
+
 def test_p_of_one_keeps_every_possible_token():
     logits = torch.tensor([[0.0, -40, -math.inf, -100]])
     for name in ("top_p", "typical"):
@@ -146,6 +153,17 @@ def test_gumbel_top_k_refuses_more_than_there_are():
     logits = torch.tensor([[0.0, 1.0, -math.inf]])
     with pytest.raises(ValueError, match="k must be at most 2.*got 3"):
         chapter.gumbel_top_k(logits, 3, seeded())
+
+
+@pytest.mark.parametrize(
+    ("counts", "probs", "says"),
+    [(bad, [0.5, 0.5], "counts must be finite") for bad in ([-1, 9], [math.nan, 9], [0, 0], [math.inf, 0])]
+    + [([5, 5], bad, "probs must be finite") for bad in ([0.5, math.nan], [1.5, -0.5], [0.0, 0.0], [0.5, math.inf])]
+    + [([5, 5, 5], [0.5, 0.5], r"counts must have probs' shape \(2,\), got \(3,\)"), ([], [], "counts must be finite")],
+)
+def test_the_p_value_refuses(counts, probs, says):
+    with pytest.raises(ValueError, match=says):
+        chapter.p_value(np.array(counts), np.array(probs))
 
 
 @pytest.mark.parametrize("name", [*SAMPLERS, "gumbel_top_k"])

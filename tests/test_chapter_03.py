@@ -114,6 +114,30 @@ def test_every_parameter_gets_a_gradient(make):
     assert all((gradient != 0).any() for gradient in gradients)
 
 
+@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize(
+    "bad, says",
+    [(torch.zeros(0, 5, 2).double(), "at least 1, got 0"), (torch.zeros(4, 0, 2).double(), "at least 1, got 0")]
+    + [(torch.zeros(4, 5, 2), "torch.float64, got torch.float32"), (torch.zeros(4, 2).double(), r"\(B, T, 2\)")]
+    + [(torch.full((4, 5, 2), torch.nan).double(), r"finite, got nan at \[0, 0, 0\]"), (None, r"\(B, T, 2\)")],
+)
+def test_networks_refuse_what_is_not_a_set_of_points(make, bad, says):
+    with pytest.raises(ValueError, match=f"x must be .*{says}"):
+        network(make).encode(bad)
+
+
+@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize(
+    "bad, says",
+    [(torch.ones(4, dtype=torch.int64), "be int64"), (torch.ones(4, 2), "be int64"), (None, "be int64")]
+    + [(torch.ones(3, 2, dtype=torch.int64), "have batch 4, got 3"), (torch.tensor([[1, 99]] * 4), "be from 0 to ")],
+)
+def test_losses_refuse_what_names_no_items(make, bad, says):
+    for loss in (chapter.step_logits, chapter.surprisal):
+        with pytest.raises(ValueError, match=f"named must {says}"):
+            loss(network(make), points(5).double(), bad)
+
+
 @pytest.mark.parametrize("make", BOTH)
 def test_networks_refuse(make):
     with pytest.raises(ValueError, match="width must be a whole number of at least 1, got 0"):
@@ -243,6 +267,8 @@ SQUARE = torch.tensor([[0.0, 0], [1, 0], [1, 1], [0, 1], [0.5, 0.4]])
         ([1, 2, 1, 4, 0, 0], False),  # one twice
         ([1, 2, 3, 4, 1, 2], False),  # never ends
         ([1, 2, 3, 11, 0, 0], False),  # no such point
+        ([1, 2, 3, -1, 0, 0], False),
+        ([1, 2, 3, 0, 4, 0], False),  # goes on after its end
     ],
 )
 def test_valid_polygons(named, valid):
@@ -283,6 +309,42 @@ def test_the_length_of_a_tour_and_the_shortest():
     x = points(6)
     every = [chapter.tour_length(x, torch.tensor([p] * 4)) for p in itertools.permutations(range(6))]
     torch.testing.assert_close(chapter.shortest(x), torch.stack(every).amin(0))
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_one_city_or_two_have_one_tour(n):
+    x = points(n)
+    order = torch.arange(n).expand(4, -1)
+    torch.testing.assert_close(chapter.shortest(x), chapter.tour_length(x, order))
+    torch.testing.assert_close(chapter.shortest(x.half()), chapter.shortest(x), atol=1e-3, rtol=1e-3)
+
+
+BAD_MAPS = [(points(0), "at least 1, got 0"), (points(4, batch=0), "at least 1, got 0"), (points(4, width=3), "floats")]
+BAD_MAPS += [(points(4) * torch.nan, "finite, got nan"), (points(4)[0], "floats")]
+
+
+@pytest.mark.parametrize("bad, says", BAD_MAPS)
+def test_lengths_refuse_what_is_no_map(bad, says):
+    order = torch.arange(4).expand(4, -1)
+    for length in (chapter.shortest, lambda x: chapter.tour_length(x, order)):
+        with pytest.raises(ValueError, match=f"x must be {says}"):
+            length(bad)
+
+
+@pytest.mark.parametrize(
+    "order, says",
+    [([[0, 1, 2]] * 3, "have batch 4, got 3"), ([[0, 1, 3]] * 4, "be from 0 to 2, got 0 to 3")]
+    + [([[0, 1]] * 4, "name every city, got 2 of 3"), ([[0.0, 1, 2]] * 4, "be int64")],
+)
+def test_the_length_of_a_tour_refuses_a_bad_order(order, says):
+    with pytest.raises(ValueError, match=f"order must {says}"):
+        chapter.tour_length(points(3), torch.tensor(order))
+
+
+@pytest.mark.parametrize("length, log_prob", [((3,), (3, 1)), ((3,), (1,)), ((), ()), ((0,), (0,))])
+def test_reinforce_refuses_lengths_that_are_not_of_the_tours(length, log_prob):
+    with pytest.raises(ValueError, match=r"length and log_prob must be \(B,\), got \("):
+        chapter.reinforce(torch.ones(length), torch.ones(log_prob))
 
 
 def test_a_step_down_reinforce_makes_the_shorter_tour_likelier():

@@ -159,6 +159,19 @@ def test_probabilities_of_all_texts_sum_to_one():
     assert chapter.log_prob(model, chapter.every_text(4, 5)).exp().sum().item() == pytest.approx(1)
 
 
+def test_several_ends_are_taken_for_one():
+    model = chapter.TinyModel(4, 3, seed=2)
+    merged = chapter.one_end(model, torch.tensor([3, 1]))
+    row, one = model(START)[0], merged(START)[0]
+    a, b, c, d = row.exp().tolist()
+    assert one.exp().tolist() == pytest.approx([a, 0, c, d + b])
+    assert torch.equal(chapter.one_end(model, torch.tensor([3]))(START)[0], row)
+    texts = chapter.beam_search(merged, START, 1000, 3, end=3)[0]
+    assert sum(math.exp(each.log_prob) for each in texts) == pytest.approx(1)
+    with pytest.raises(ValueError, match="ends must hold a token"):
+        chapter.one_end(model, torch.tensor([], dtype=torch.int64))
+
+
 def test_impossible_texts_are_never_returned():
     sure = lambda prefixes: torch.tensor([0.0, -math.inf]).expand(len(prefixes), -1)
     assert [h.tokens for h in chapter.beam_search(sure, START, 5, 3)[0]] == [(0, 0, 0)]
@@ -224,6 +237,13 @@ def test_times_that_no_number_can_hold_are_tied_as_well():
     assert tied.tolist() == [pytest.approx([4000.0, 5000.0, 5001.0])]
 
 
+def test_times_without_end_are_tied_as_well():
+    inf = math.inf
+    times = torch.tensor([[inf, inf], [-inf, 1.0], [1.0, inf]])
+    tied = chapter.tied(times, torch.tensor([inf, 2.0, 2.0]))
+    assert tied.tolist() == [[inf, inf], pytest.approx([2, math.log(math.e**2 + math.e)]), [2, inf]]
+
+
 def test_stochastic_beam_search_still_draws_after_two_thousand_tokens():
     p = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
     model = lambda prefixes: p.log().expand(len(prefixes), -1)
@@ -263,6 +283,15 @@ def test_stochastic_beam_search_stops_when_all_texts_have_ended():
 def test_speculative_sampling_refuses_nothing_of_its_own_target():
     logits = torch.randn(1000, 6, generator=seeded())
     assert chapter.speculative(logits, logits, seeded(1))[1].all()
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 3, 4)])
+def test_speculative_sampling_takes_logits_of_any_shape(shape):
+    target, draft = torch.randn(2, *shape, generator=seeded())
+    found = chapter.speculative(target, draft, seeded(1))
+    rows = chapter.speculative(target.view(-1, 4), draft.view(-1, 4), seeded(1))
+    for ours, theirs in zip(found, rows, strict=True):
+        assert torch.equal(ours, theirs.view(shape[:-1]))
 
 
 def test_speculative_sampling_supplies_what_the_draft_cannot_say():
@@ -369,8 +398,9 @@ def test_refuses_a_bad_count(name, argument, bad):
     ("argument", "bad"),
     [("prompts", torch.zeros(1, 2)), ("prompts", torch.zeros(3, dtype=torch.int64))]
     + [("prompts", torch.zeros(0, 2, dtype=torch.int64)), ("prompts", None)]
-    + [("length_penalty", bad) for bad in (math.nan, None, 1000.0, -1000)]
-    + [("end", bad) for bad in (-2, 1.5, None)],
+    + [("prompts", torch.tensor([[-1]]))]
+    + [("length_penalty", bad) for bad in (math.nan, None, True, False, 1000.0, -1000)]
+    + [("end", bad) for bad in (-2, 1.5, None, True)],
 )
 def test_refuses_a_bad_argument_of_beam_search(argument, bad):
     with pytest.raises(ValueError, match=f"{argument} must"):
@@ -379,8 +409,36 @@ def test_refuses_a_bad_argument_of_beam_search(argument, bad):
 
 def test_refuses_an_end_outside_the_vocabulary():
     for name in ("beam_search", "exact_search", "stochastic_beam_search"):
-        with pytest.raises(ValueError, match="end must.*got 3"):
-            SEARCHES[name](end=3)
+        for bad in (3, -2, True, None):
+            with pytest.raises(ValueError, match=f"end must.*got {bad}"):
+                SEARCHES[name](end=bad)
+
+
+@pytest.mark.parametrize("floor", [math.nan, "x", None])
+def test_exact_search_refuses_a_floor_that_is_no_number(floor):
+    with pytest.raises(ValueError, match=f"floor must be a number, got {floor!r}"):
+        SEARCHES["exact_search"](floor=floor)
+
+
+def test_exact_search_refuses_two_prompts():
+    with pytest.raises(ValueError, match="prompt must be one, got 2"):
+        SEARCHES["exact_search"](prompt=START.expand(2, -1))
+
+
+@pytest.mark.parametrize(
+    "bad", [torch.tensor([[0, 3]]), torch.tensor([[0, -1]]), torch.zeros(1, 2), torch.tensor([0, 1]), None]
+)
+def test_a_model_and_the_chain_rule_refuse_what_are_no_tokens(bad):
+    with pytest.raises(ValueError, match="texts must be"):
+        chapter.log_prob(flat, bad)
+    with pytest.raises(ValueError, match="prefixes must be"):
+        chapter.TinyModel(3, 3, 0)(bad)
+
+
+@pytest.mark.parametrize("end", [-1, 0])
+def test_a_tiny_model_has_nothing_to_say_after_a_whole_text(end):
+    with pytest.raises(ValueError, match="prefixes must be shorter than a text of 3, got 3 tokens"):
+        chapter.TinyModel(3, 3, 0, end)(torch.zeros(1, 3, dtype=torch.int64))
 
 
 @pytest.mark.parametrize(
