@@ -89,7 +89,7 @@ def test_the_geometric_mean_is_over_the_first_axis():
 
 @pytest.mark.parametrize("bad", [0, -1, math.nan, math.inf])
 def test_the_geometric_mean_refuses_what_has_no_logarithm(bad):
-    with pytest.raises(ValueError, match=f"values must be above 0 and finite, got ..1. *{bad}"):
+    with pytest.raises(ValueError, match=f"(?s)values must be above 0 and finite, got .*{bad}"):
         chapter.mean_of_logs([[1, bad], [2, 3]])
 
 

@@ -56,7 +56,10 @@ def test_the_factor_stays_zero_where_the_mean_is_never_worth_five():
         (lambda: chapter.RAdam(1, beta1=1), "beta1 must .* got 1"),
         (lambda: chapter.RAdam(1, beta1="a"), "beta1 must .* got 'a'"),
         (lambda: chapter.RAdam(1, beta1=math.nan), "beta1 must .* got nan"),
-        (lambda: chapter.RAdam(1).step(torch.tensor([1])), "gradient must be floats with finite squares, got torch.int64"),
+        (
+            lambda: chapter.RAdam(1).step(torch.tensor([1])),
+            "gradient must be floats with finite squares, got torch.int64",
+        ),
         (lambda: chapter.RAdam(1).step(torch.tensor([math.nan])), "gradient must be floats with finite squares"),
         (lambda: chapter.RAdam(1).step(torch.tensor([1e200]).double()), "gradient must be .* finite squares"),
         (lambda: chapter.RAdam(1, beta1=-0.1), "beta1 must .* got -0.1"),
