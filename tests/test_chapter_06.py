@@ -48,6 +48,7 @@ def test_slope_of_many_points_is_that_of_the_regression():
         ([1, 2, 3], [1, 2], "x and y must be two points or more"),
         ([2, 2], [1, 2], r"x and y must be two points or more, got x=\[2. 2.\]"),
         ([1], [1], "x and y must be two points or more"),
+        ([1e300, np.nextafter(1e300, 2e300)], [1, 2], "x and y must be two points or more"),  # one logarithm
         ([], [], "x and y must be two points or more"),
         ([[1, 2]], [[1, 2]], "x and y must be two points or more"),
     ],
@@ -66,8 +67,36 @@ def test_grad_norms_refuses():
         chapter.grad_norms(weight.sum(), [])
 
 
+def test_grad_norms_refuses_weights_that_are_not_the_losss():
+    weight, other = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    for bad in (torch.ones(2), 1.0):
+        with pytest.raises(ValueError, match="weights must be tensors that require a gradient"):
+            chapter.grad_norms(weight.sum(), [weight, bad])
+    with pytest.raises(ValueError, match="weights must all be used for the loss"):
+        chapter.grad_norms(weight.sum(), [weight, other])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_grad_norms_of_half_precision_are_those_of_its_gradients(dtype):
+    weight = torch.ones(100, 100, dtype=dtype, requires_grad=True)
+    found = chapter.grad_norms((60_000 * weight).float().sum(), [weight])  # a norm beyond float16
+    assert found == pytest.approx([6e6], rel=1e-2)
+
+
 def test_the_geometric_mean_is_over_the_first_axis():
     assert chapter.mean_of_logs(np.array([[1.0, 2.0], [4.0, 8.0]])) == pytest.approx([2, 4])
+
+
+@pytest.mark.parametrize("bad", [0, -1, math.nan, math.inf])
+def test_the_geometric_mean_refuses_what_has_no_logarithm(bad):
+    with pytest.raises(ValueError, match=f"(?s)values must be above 0 and finite, got .*{bad}"):
+        chapter.mean_of_logs([[1, bad], [2, 3]])
+
+
+@pytest.mark.parametrize("bad", [[], 2.0])
+def test_the_geometric_mean_refuses_no_values(bad):
+    with pytest.raises(ValueError, match="values must hold at least one"):
+        chapter.mean_of_logs(bad)
 
 
 NAMES = ("Post-LN", "Post-LN, factor", "Pre-LN", "Pre-LN, factor")

@@ -54,6 +54,14 @@ def test_the_factor_stays_zero_where_the_mean_is_never_worth_five():
         (lambda: chapter.rectification(1, 1), "beta2 must be below 1, got 1"),
         (lambda: chapter.RAdam(0), "rate must be a finite number above 0, got 0"),
         (lambda: chapter.RAdam(1, beta1=1), "beta1 must .* got 1"),
+        (lambda: chapter.RAdam(1, beta1="a"), "beta1 must .* got 'a'"),
+        (lambda: chapter.RAdam(1, beta1=math.nan), "beta1 must .* got nan"),
+        (
+            lambda: chapter.RAdam(1).step(torch.tensor([1])),
+            "gradient must be floats with finite squares, got torch.int64",
+        ),
+        (lambda: chapter.RAdam(1).step(torch.tensor([math.nan])), "gradient must be floats with finite squares"),
+        (lambda: chapter.RAdam(1).step(torch.tensor([1e200]).double()), "gradient must be .* finite squares"),
         (lambda: chapter.RAdam(1, beta1=-0.1), "beta1 must .* got -0.1"),
         (lambda: chapter.RAdam(1, beta2=2), "beta2 must lie .* got 2"),
         (lambda: chapter.RAdam(1, eps=0), "eps must be a finite number above 0, got 0"),
@@ -62,6 +70,27 @@ def test_the_factor_stays_zero_where_the_mean_is_never_worth_five():
 def test_refuses(work, message):
     with pytest.raises(ValueError, match=message):
         work()
+
+
+def test_a_gradient_of_another_shape_is_refused_and_changes_nothing():
+    radam, other, gradient = chapter.RAdam(0.1), chapter.RAdam(0.1), torch.ones(4, 3)
+    radam.step(gradient)
+    with pytest.raises(ValueError, match=r"gradient must keep its shape \(4, 3\), got \(3,\)"):
+        radam.step(gradient[0])
+    with pytest.raises(ValueError, match="gradient must be floats"):
+        radam.step(gradient / 0)
+    other.step(gradient)
+    assert torch.equal(radam.step(2 * gradient), other.step(2 * gradient))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_gives_what_double_gives(dtype):
+    gradient = torch.tensor([60_000.0, 300, 1, 1e-4, 0], dtype=dtype)  # squares beyond float16 on both sides
+    half, double = chapter.RAdam(0.01), chapter.RAdam(0.01)
+    for _ in range(10):
+        found, expected = half.step(gradient), double.step(gradient.double())
+        assert found.dtype == dtype
+        torch.testing.assert_close(found.double(), expected, rtol=1e-2, atol=1e-6)
 
 
 @pytest.mark.parametrize("beta2", [0.999, 0.9995])

@@ -10,6 +10,7 @@ from lab.transformer import Transformer, branches, init
 
 chapter = definitions("08_going_deep")
 SIZES = dict(d_model=8, n_head=2, d_ff=16)
+PARTIAL = (dict(attention="none"), dict(cross=True))
 WORDS = dict(vocab_size=training.VOCAB, context_length=6)
 
 
@@ -69,6 +70,9 @@ def test_dlcl_refuses():
         chapter.DLCL(0, **SIZES)
     with pytest.raises(ValueError, match=r"x must be floats \(B, T, 8\), got .*\(2, 5, 7\)"):
         chapter.DLCL(2, **SIZES)(torch.zeros(2, 5, 7))
+    for n in (0, 4):
+        with pytest.raises(ValueError, match=f"outputs must be 1 to 3, got {n}"):
+            chapter.DLCL(2, **SIZES).combine([vectors()] * n)
 
 
 def test_the_product_is_the_gradient():
@@ -86,11 +90,18 @@ def test_product_refuses():
         chapter.post_ln_product(Transformer(2, **SIZES), x, x)
     with pytest.raises(ValueError, match="x must be floats"):
         chapter.post_ln_product(post, x[..., :7], x)
-    with pytest.raises(ValueError, match="delta must have batch 2, got 1"):
-        chapter.post_ln_product(post, x, x[:1])
-    for partial in (dict(attention="none"), dict(cross=True)):
-        with pytest.raises(ValueError, match="block must have attention and no cross-attention"):
+    for bad in (x[:1], x[:, :4], x.double()):
+        with pytest.raises(ValueError, match=r"delta must be torch.float32 of shape \(2, 5, 8\), as x, got "):
+            chapter.post_ln_product(post, x, bad)
+    with pytest.raises(ValueError, match="x must be torch.float32, as the model, got torch.float64"):
+        chapter.post_ln_product(post, x.double(), x.double())
+    for partial in PARTIAL:
+        with pytest.raises(ValueError, match="model must have attention and no cross-attention"):
             chapter.post_ln_product(Transformer(2, **SIZES, norm="post", **partial), x, x)
+    with pytest.raises(ValueError, match="model must be Post-LN, got 'post', DLCL"):  # its path is another
+        chapter.post_ln_product(chapter.DLCL(2, **SIZES, norm="post"), x, x)
+    with pytest.raises(ValueError, match="model must be a Transformer, got None"):
+        chapter.post_ln_product(None, x, x)
 
 
 def path(model, inputs, seed=2):
@@ -120,6 +131,20 @@ def test_the_direct_path_is_measured_beside_the_model():
     assert torch.equal(model(tokens), before) and model.embed.token.weight.dtype == torch.float32
     before.sum().backward()  # no hook that cuts has stayed
     assert model.blocks[0].ffn.out.weight.grad.any()
+
+
+def test_the_direct_path_refuses():
+    model, x = drawn(Transformer(2, **SIZES)), vectors()
+    with pytest.raises(ValueError, match="model must be a Transformer, got Linear"):
+        path(nn.Linear(8, 8), x)
+    with pytest.raises(ValueError, match="generator must be a Generator, got None"):
+        chapter.direct_path(model, x, None)
+    for bad in (x[0], x[..., :7], x.long()):
+        with pytest.raises(ValueError, match=r"inputs must be floats \(B, T, 8\)"):
+            path(model, bad)
+    for bad in (x * torch.nan, x[:0]):
+        with pytest.raises(ValueError, match="inputs must have a finite gradient, got nan"):
+            path(model, bad)
 
 
 def test_the_direct_path_of_dlcl_counts_all_that_reads_the_embedding():
@@ -216,3 +241,39 @@ def test_redesign_refuses():
     model = chapter.redesign(drawn(Transformer(2, **SIZES, norm="post")), "DeepNorm", vectors())
     with pytest.raises(ValueError, match="model must be plain, got one with a design"):  # it would shrink twice
         chapter.redesign(model, "DeepNorm", vectors())
+
+
+@pytest.mark.parametrize("name", ["OLMo 2", "DeepNorm", "Admin"])
+@pytest.mark.parametrize("partial", PARTIAL)
+def test_a_design_that_needs_attention_refuses_and_leaves_the_model_plain(name, partial):
+    model = Transformer(2, **SIZES, **partial)
+    with pytest.raises(ValueError, match="model must have attention and no cross-attention"):
+        chapter.redesign(model, name, vectors())
+    chapter.redesign(model, "Peri-LN", vectors())  # which does not need it
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (torch.zeros(2, 5, 8), "inputs must make sums of a variance above 0, got 0"),
+        (torch.full((2, 5, 8), torch.nan), "inputs must make sums of a variance above 0, got nan"),
+        (torch.zeros(2, 5, 7), r"inputs must be floats \(B, T, 8\), got .*\(2, 5, 7\)"),
+        (torch.zeros(5, 8), r"inputs must be floats \(B, T, 8\), got .*\(5, 8\)"),
+    ],
+)
+def test_admin_refuses_and_leaves_the_model_plain(inputs, message):
+    model = drawn(Transformer(2, **SIZES, norm="post"))
+    names = [name for name, _ in model.named_parameters()]
+    with pytest.raises(ValueError, match=message):
+        chapter.redesign(model, "Admin", inputs)
+    assert [name for name, _ in model.named_parameters()] == names
+    chapter.redesign(model, "Admin", vectors())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("name", chapter.RULES)
+def test_a_design_keeps_the_precision_of_the_model(name, dtype):
+    model, x = drawn(Transformer(2, **SIZES)).to(dtype), vectors().to(dtype)
+    chapter.redesign(model, name, x)
+    assert {value.dtype for value in model.parameters()} == {dtype}
+    assert model(x).dtype == dtype and model(x).isfinite().all()

@@ -2,6 +2,7 @@
 
 import copy
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lab import human_text, language_model
-from lab.chapters import definitions
+from lab.chapters import FOLDER, definitions
 
 chapter = definitions("09_late_layers")
 
@@ -101,11 +102,13 @@ def test_stream_refuses(small):
     x = small.model.embed_tokens(TOKENS)
     with pytest.raises(ValueError, match="model must be a LlamaForCausalLM"):
         chapter.stream(small.model, x)
-    for first in (-1, 4, 0.5):
+    for first in (-1, 4, 0.5, 1.0, True):
         with pytest.raises(ValueError, match=f"first must be 0 to 3, got {first}"):
             chapter.stream(small, x, first)
     with pytest.raises(ValueError, match=r"x must be floats \(B, T, 16\), got torch.int64"):
         chapter.stream(small, TOKENS)
+    with pytest.raises(ValueError, match="x must be torch.float32, as the model, got torch.float64"):
+        chapter.stream(small, x.double())
 
 
 def by_eigenvalues(x, center):
@@ -151,6 +154,19 @@ def test_the_participation_ratio_refuses():
             measure(bad)
     with pytest.raises(ValueError, match="x must vary, got 4 equal vectors"):
         measure(torch.ones(4, 3))
+    for n in (3, 7, 11):  # the mean of which, rounded, is not 0.1
+        with pytest.raises(ValueError, match=f"x must vary, got {n} equal vectors"):
+            measure(torch.full((n, 2), 0.1, dtype=torch.float64))
+    with pytest.raises(ValueError, match="x must vary, got 4 equal vectors"):
+        measure(torch.zeros(4, 3), center=False)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
+def test_the_participation_ratio_of_huge_and_tiny_vectors(size):
+    x = vectors(9, 4)
+    for center in (True, False):
+        assert chapter.participation_ratio(size * x, center) == pytest.approx(chapter.participation_ratio(x, center))
+    assert chapter.participation_ratio(2.0**500 * x) == chapter.participation_ratio(x)  # to the last bit
 
 
 def test_top_share():
@@ -172,6 +188,19 @@ def test_top_share_refuses():
     for bad in (torch.zeros(2, 4), torch.full((2, 4), torch.nan)):
         with pytest.raises(ValueError, match="x times gain must be finite, not 0"):
             chapter.top_share(bad)
+    for bad in (5, True, 1.5):
+        with pytest.raises(ValueError, match="n_top must|x must be vectors of at least 5 channels"):
+            chapter.top_share(torch.ones(2, 4), n_top=bad)
+    with pytest.raises(ValueError, match="x must be vectors of at least 3 channels, in floats, got torch.int64"):
+        chapter.top_share(torch.ones(2, 4, dtype=torch.int64))
+    for bad in (torch.ones(2, 1), torch.ones(5), torch.ones(1)):
+        with pytest.raises(ValueError, match="gain must be one number or 4, got "):
+            chapter.top_share(torch.ones(2, 4), bad)
+
+
+def test_top_share_of_half_precision_is_that_of_its_numbers():
+    x = torch.tensor([[300.0, 400, 1], [300, 0, 1]])  # whose squares are beyond float16
+    assert chapter.top_share(x.half(), n_top=1) == pytest.approx(18 / 34, rel=1e-3)
 
 
 def test_ordinary_leaves_out_first_tokens_and_those_that_are_ever_long():
@@ -188,3 +217,54 @@ def test_ordinary_leaves_out_first_tokens_and_those_that_are_ever_long():
     for bad in ([], [torch.ones(2, 5, 4), torch.ones(2, 4, 4)]):
         with pytest.raises(ValueError, match="states must be tensors of one shape, at least one"):
             chapter.ordinary(bad)
+    for bad in (torch.ones(2, 1, 4), torch.ones(5, 4)):
+        with pytest.raises(ValueError, match="states must be tensors of one shape, .* of 2 tokens or more"):
+            chapter.ordinary([bad])
+    with pytest.raises(ValueError, match="states must have finite lengths"):
+        chapter.ordinary([torch.full((2, 5, 4), torch.nan)])
+
+
+def test_ordinary_measures_half_precision_in_full():
+    x = torch.full((1, 6, 9), 1e4)
+    x[0, 2] = 6e4  # 180,000 long, six times the median: both beyond float16 in its threes
+    assert chapter.ordinary([x.half()]).tolist() == [[False, True, False, True, True, True]]
+
+
+def helpers(cell: str, **names):
+    """What a cell of the chapter, given by its id, defines where these names are bound."""
+    cells = nbformat.read(FOLDER / "09_late_layers.ipynb", as_version=4).cells
+    (source,) = [each.source for each in cells if each.get("id") == cell]
+    names |= {"SEEDS": [], "np": np, "torch": torch}
+    exec(source, names)
+    return names
+
+
+def test_damped_weights_are_restored_also_when_the_loss_fails(small):
+    def broken(x, s):
+        raise RuntimeError("no loss")
+
+    x = small.model.embed_tokens(TOKENS)
+    names = dict(model=small, blocks=small.model.layers, trained={0: chapter.stream(small, x)}, stream=chapter.stream)
+    before = {name: value.clone() for name, value in small.named_parameters()}
+    cost = helpers("cost", **names, loss=broken)["cost"]
+    cost.__globals__["whole"] = {0: 0.0}
+    with pytest.raises(RuntimeError, match="no loss"):
+        cost(1, 3, 0.5, 0)
+    assert all(torch.equal(value, before[name]) for name, value in small.named_parameters())
+    cost.__globals__["loss"] = lambda x, s: x.norm().item()
+    assert cost(1, 3, 1.0, 0) != cost(1, 3, 0.5, 0)
+    assert all(torch.equal(value, before[name]) for name, value in small.named_parameters())
+    for start, end in ((-1, 2), (2, 2), (0, 4), (3, 4)):
+        with pytest.raises(ValueError, match=f"start and end must be layers, got {start}, {end}"):
+            cost(start, end, 0.5, 0)
+
+
+@pytest.mark.parametrize("layer", [-1, 3])
+def test_skipping_refuses_a_layer_that_there_is_not(small, layer):
+    states = chapter.stream(small, small.model.embed_tokens(TOKENS))
+    names = dict(model=small, blocks=small.model.layers, trained={0: states}, stream=chapter.stream)
+    skipped = helpers("skipping", **names, loss=lambda x, s: 0.0, short_whole={0: 0.0})["skipped"]
+    skipped.__globals__.update(short={0: states}, short_whole={0: 0.0})
+    assert skipped(2, 0) == 0
+    with pytest.raises(ValueError, match=f"layer must be 0 to 2, got {layer}"):
+        skipped(layer, 0)
