@@ -229,7 +229,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "a skip of 0.7 keeps all": _in(DEEP, "norm: 0.7 * x + f(norm(x))", "norm: x + f(norm(x))"),
     "the slow arms are as fast": _in(DEEP, '(4 if "slow" in arm else 1)', "1"),
-    "the product leaves out the norms": _in(DEEP, "        if norms:", "        if not norms:", feeds=False),
+    "the product leaves out the norms": _in(DEEP, "        if norms:", "        if not norms:"),
     "the first losses are taken for the last": Fault(
         DEEP, TRAINING, "losses[-n_last:].mean(0)", "losses[:n_last].mean(0)"
     ),
