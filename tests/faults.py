@@ -192,14 +192,14 @@ FAULTS: dict[str, Fault] = {
         "correction = 1 - self.beta2**self.n_step",
         feeds=False,
     ),
-    "warm-up is off": Fault(WARM, TRAINING, "(torch.arange(1, n_step + 1) / n_warm)", "torch.arange(1, n_step + 1)"),
+    "warm-up is off": Fault(WARM, TRAINING, "(torch.arange(1, n_step + 1) / float(n_warm))", "torch.arange(1, n_step + 1)"),
     "warm-up begins a step late": Fault(
-        WARM, TRAINING, "torch.arange(1, n_step + 1) / n_warm", "torch.arange(n_step) / n_warm"
+        WARM, TRAINING, "torch.arange(1, n_step + 1) / float(n_warm)", "torch.arange(n_step) / n_warm"
     ),
     "one stream of data for all seeds": Fault(
         WARM,
         TRAINING,
-        "torch.Generator().manual_seed(seed) for seed in seeds",
+        "torch.Generator().manual_seed(int(seed)) for seed in seeds",
         "torch.Generator().manual_seed(0) for seed in seeds",
     ),
     "the next character is in the input": Fault(

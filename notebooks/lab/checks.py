@@ -11,8 +11,8 @@ def logits(value: torch.Tensor, name: str = "logits") -> None:
 
     -inf (an impossible token) is allowed, but not in a whole row.
     """
-    if not isinstance(value, torch.Tensor) or not value.is_floating_point():
-        raise ValueError(f"{name} must be a floating-point tensor, got {value!r}")
+    if not isinstance(value, torch.Tensor) or not value.is_floating_point() or value.dtype.itemsize < 2:
+        raise ValueError(f"{name} must be a floating-point tensor of 16 bits or more, got {value!r}")
     if value.ndim == 0 or value.numel() == 0:
         raise ValueError(f"{name} must have at least one row and one column, got shape {tuple(value.shape)}")
     top = value.amax(-1)  # NaN, where there is one
@@ -33,13 +33,13 @@ def count(value: int, name: str) -> None:
 
 def positive(value: float, name: str) -> None:
     """Refuse `value` unless it is a finite number above 0."""
-    if not isinstance(value, Real) or not (0 < value < math.inf):
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < math.inf:
         raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
 
 
 def probability(value: float, name: str) -> None:
     """Refuse `value` unless it lies in (0, 1]."""
-    if not isinstance(value, Real) or not (0 < value <= 1):
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value <= 1:
         raise ValueError(f"{name} must lie in (0, 1], got {value!r}")
 
 
