@@ -192,7 +192,9 @@ FAULTS: dict[str, Fault] = {
         "correction = 1 - self.beta2**self.n_step",
         feeds=False,
     ),
-    "warm-up is off": Fault(WARM, TRAINING, "(torch.arange(1, n_step + 1) / float(n_warm))", "torch.arange(1, n_step + 1)"),
+    "warm-up is off": Fault(
+        WARM, TRAINING, "(torch.arange(1, n_step + 1) / float(n_warm))", "torch.arange(1, n_step + 1)"
+    ),
     "warm-up begins a step late": Fault(
         WARM, TRAINING, "torch.arange(1, n_step + 1) / float(n_warm)", "torch.arange(n_step) / n_warm"
     ),
