@@ -26,6 +26,7 @@ sys.path += [str(ROOT / "book" / "extensions"), str(ROOT / "tests")]
 import execution  # noqa: E402
 import faults  # noqa: E402
 import proof  # noqa: E402
+import stamps  # noqa: E402
 
 MARK = "PROOF "
 # Goes before a chapter's first cell: every claim says what it found, and none stops the notebook.
@@ -48,10 +49,11 @@ _recorded()
 """
 
 
-def one(chapter: str, base_seed: int, stop: bool) -> dict:
+def one(chapter: str, base_seed: int, stop: bool = False, whole: bool = False) -> dict:
     """Run one chapter here; what each claim found, and what stopped it, if anything did.
 
-    With `stop` the first claim that falls stops the notebook, as in the book.
+    With `stop` the first claim that falls stops the notebook, as in the book. Only with `whole` run cells on which
+    no claim and no assert depends.
     """
     notebook = nbformat.read(ROOT / "notebooks" / f"{chapter}.ipynb", as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -61,6 +63,8 @@ def one(chapter: str, base_seed: int, stop: bool) -> dict:
         changed += found
     if changed != 1:
         raise ValueError(f"{chapter} must set BASE_SEED once, on a line of its own; it does so {changed} times")
+    if not whole:
+        notebook.cells = code = stamps.settling(code)
     if not stop:
         code[0].source = RECORD + code[0].source
     result = execution.run(notebook, str(ROOT / "notebooks"), 3600, False)
@@ -76,19 +80,25 @@ def one(chapter: str, base_seed: int, stop: bool) -> dict:
 
 
 def run_chapter(
-    tree: Path, chapter: str, base_seed: int = 0, stop: bool = False, python: str = sys.executable, **environment: str
+    tree: Path, chapter: str, *flags: str, base_seed: int = 0, python: str = sys.executable, **environment: str
 ) -> dict:
     """Run a chapter of the book at `tree` in a process of its own, with other environment variables."""
     command = [python, str(tree / "tests" / "prove.py"), "one", "--chapter", chapter, "--bases", str(base_seed)]
     surroundings = os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"} | environment
-    done = subprocess.run(command + ["--stop"] * stop, capture_output=True, text=True, env=surroundings)
+    done = subprocess.run([*command, *flags], capture_output=True, text=True, env=surroundings)
     if done.returncode:
         raise RuntimeError(f"{chapter}, base seed {base_seed}: {done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def seed_run(case: dict) -> dict:
-    return run_chapter(ROOT, case["chapter"], case["base_seed"])
+    """Run a chapter under a base seed; under the first one whole as well, which must change nothing."""
+    found = run_chapter(ROOT, case["chapter"], base_seed=case["base_seed"])
+    if case["base_seed"] == proof.BASES[0]:
+        whole = run_chapter(ROOT, case["chapter"], "--whole", base_seed=case["base_seed"])
+        if whole["claims"] != found["claims"]:
+            raise RuntimeError("cells that were left out change what the claims find")
+    return found
 
 
 def machine_run(case: dict) -> dict:
@@ -104,7 +114,7 @@ def fault_run(case: dict) -> dict:
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".*", "_build", "__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", tree)
         faults.plant(tree, fault)
-        found = run_chapter(tree, case["chapter"], stop=True)
+        found = run_chapter(tree, case["chapter"], "--stop")
         stopped = found.pop("stopped")
         del found["claims"]
         if stopped:
@@ -177,9 +187,10 @@ if __name__ == "__main__":
     parser.add_argument("--chapter", help="one chapter's name; all chapters without it")
     parser.add_argument("--bases", type=int, default=len(proof.BASES), help="how many base seeds; with `one`, which")
     parser.add_argument("--stop", action="store_true", help="with `one`: stop at the first claim that falls")
+    parser.add_argument("--whole", action="store_true", help="with `one`: run cells that feed no claim, too")
     arguments = parser.parse_args()
     if arguments.what == "one":
-        print(json.dumps(one(arguments.chapter, arguments.bases, arguments.stop)))
+        print(json.dumps(one(arguments.chapter, arguments.bases, arguments.stop, arguments.whole)))
     else:
         kinds = ["faults", "machines", "seeds"] if arguments.what == "all" else [arguments.what]
         sys.exit(0 if prove(kinds, arguments.chapter, arguments.bases) else 1)

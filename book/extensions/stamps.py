@@ -83,7 +83,8 @@ def tables(source: str) -> Iterator[symtable.SymbolTable]:
 
 def bound(source: str) -> set[str]:
     """The names that a cell binds."""
-    return {symbol.get_name() for symbol in next(tables(source)).get_symbols() if symbol.is_assigned()}
+    symbols = next(tables(source)).get_symbols()
+    return {symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}
 
 
 def free(source: str) -> set[str]:
@@ -105,3 +106,43 @@ def bare(source: str) -> str:
     """`source` without blank lines, lines of comment and the base seed's number."""
     lines = [line.rstrip() for line in source.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     return re.sub(r"\bBASE_SEED = \d+", "BASE_SEED = 0", "\n".join(lines))
+
+
+def settling(code: list) -> list:
+    """Of code cells those that a claim or an assert may depend on, in their order.
+
+    A cell is left out if it settles and asserts nothing, binds no name that a later cell of these uses, and changes
+    nothing that was there before it.
+    """
+    kept, needed = [], set()
+    for cell in reversed(code):
+        names = bound(cell.source)
+        if re.search(r"claims\.settle\(|^\s*assert ", cell.source, re.M) or names & needed or changes(cell.source):
+            kept.insert(0, cell)
+            needed |= free(cell.source)
+    return kept
+
+
+def changes(source: str) -> bool:
+    """Whether a cell may change what it did not make: it assigns to a part of it, or calls a function for its effect.
+
+    A call is taken to change what it is a method of, or else its first argument; without any, what it likes. What is
+    kept for the text (`run.keep`) and what is printed do not count.
+    """
+    tree = ast.parse(source)
+    made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    made |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)} | {"run", "print"}
+
+    def own(node: ast.AST) -> bool:
+        if isinstance(node, ast.Call):
+            return own(node.func) or bool(node.args) and own(node.args[0])
+        if isinstance(node, ast.Attribute | ast.Subscript):
+            return own(node.value)
+        return isinstance(node, ast.Name) and node.id in made
+
+    def effect(node: ast.AST) -> ast.AST | None:
+        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
+            return node
+        return node.value if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) else None
+
+    return not all(own(each) for each in map(effect, ast.walk(tree)) if each)
