@@ -82,6 +82,44 @@ def test_what_a_chapter_builds_on_changes_its_stamp_and_not_that_of_the_others(t
     assert not {"01_argmax_vs_multinomial", "02_other_samplers"} & set(changed)
 
 
+CODE = [
+    "import torch\nfrom lab import claims",
+    "found, seen = {}, []",
+    "def measure(seed):\n    return seed + offset",
+    "offset = 1",
+    "aside = measure(7)\nrun.keep('d', aside=aside)",  # feeds no claim
+    "found['a'] = measure(3)",
+    "def note(x):\n    seen.append(x)",
+    "note(4)",
+    "other = torch.zeros(3)\nother[0] = 1\nother.add_(2)",  # changes its own only
+    "seen_twice = seen * 2",
+    "assert seen",
+    "claims.settle('N1a', test=lambda x: x > 1, evidence=found, control={'a': 0}, says='x', control_says='y')",
+]
+
+
+def test_a_cell_is_left_out_if_no_claim_and_no_assert_depends_on_it():
+    code = [nbformat.v4.new_code_cell(source) for source in CODE]
+    kept = [cell.source for cell in stamps.settling(code)]
+    assert kept == [source for source in CODE if not source.startswith(("aside", "other", "seen_twice"))]
+
+
+def test_every_chapter_keeps_its_claims_and_leaves_something_out():
+    for chapter in CHAPTERS:
+        code = stamps.cells(ROOT, chapter)
+        kept = stamps.settling(code)
+        assert len(kept) < len(code)
+        assert all(cell in kept for cell in code if "claims.settle(" in cell.source), chapter
+
+
+def test_cells_that_are_left_out_and_matter_after_all_are_noticed(monkeypatch):
+    runs = {"--whole": {"claims": {"N1a": 1}}, "": {"claims": {"N1a": 2}}}
+    monkeypatch.setattr(prove, "run_chapter", lambda tree, chapter, *flags, base_seed: runs["".join(flags)])
+    assert prove.seed_run({"chapter": CHAPTER, "base_seed": proof.BASES[1]}) == runs[""]
+    with pytest.raises(RuntimeError, match="left out"):
+        prove.seed_run({"chapter": CHAPTER, "base_seed": proof.BASES[0]})
+
+
 def test_what_only_shows_changes_no_stamp(tree):
     (tree / "notebooks" / "lab" / "figures.py").write_text("")
     assert stamps.stamp(tree, CHAPTER) == stamps.stamp(ROOT, CHAPTER)

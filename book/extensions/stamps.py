@@ -111,16 +111,17 @@ def bare(source: str) -> str:
 def settling(code: list) -> list:
     """Of code cells those that a claim or an assert may depend on, in their order.
 
-    A cell is left out if it settles and asserts nothing, binds no name that a later cell of these uses, and changes
-    nothing that was there before it.
+    A cell is left out if it settles and asserts nothing, binds no name that one of these uses, and changes nothing
+    that it did not make.
     """
-    kept, needed = [], set()
-    for cell in reversed(code):
-        names = bound(cell.source)
-        if re.search(r"claims\.settle\(|^\s*assert ", cell.source, re.M) or names & needed or changes(cell.source):
-            kept.insert(0, cell)
-            needed |= free(cell.source)
-    return kept
+    asks = re.compile(r"claims\.settle\(|^\s*assert ", re.M)
+    kept = [cell for cell in code if asks.search(cell.source) or changes(cell.source)]
+    while True:
+        needed = set().union(*(free(cell.source) for cell in kept))
+        more = [cell for cell in code if cell in kept or bound(cell.source) & needed]
+        if len(more) == len(kept):
+            return more
+        kept = more
 
 
 def changes(source: str) -> bool:
