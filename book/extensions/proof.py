@@ -201,7 +201,7 @@ class Claim:
             for marks, y, colour in ((shown.dots, 2, claims.BLUE), (shown.crosses, BAND + 4, claims.ORANGE))
         ]
         said = html.escape(
-            f"{name}, {self.runs} base seeds: evidence {claims.spread(record['evidence'])}, "
+            f"{name}, {count(self.runs)}: evidence {claims.spread(record['evidence'])}, "
             f"control {claims.spread(record['control'])}."
         )
         ticks = "".join(f"M{x:.0f} {axis}v4" for x in shown.ticks)
@@ -213,6 +213,10 @@ class Claim:
             f'<path d="M0 {axis}H{claims.WIDTH}{ticks}" fill="none" stroke="currentColor"/>'
             f'<g fill="currentColor" stroke="none" font-size="12">{labels}</g></svg>'
         )
+
+
+def count(bases: int) -> str:
+    return "1 base seed" if bases == 1 else f"{bases} base seeds"
 
 
 def title(app: Sphinx, chapter: str) -> nodes.Node:
@@ -300,7 +304,7 @@ def seeds_part(app: Sphinx) -> list[nodes.Node]:
             for name, each in settled.items()
         ]
         folds += fold(
-            f"Chapter {int(chapter[:2])}: {len(settled)} claims under {len(lines)} base seeds",
+            f"Chapter {int(chapter[:2])}: {len(settled)} claims under {count(len(lines))}",
             table(["Claim", "Agree", "Margin", "All runs"], inner, [22, 13, 13, 52]),
         )
     return [
