@@ -93,6 +93,7 @@ CODE = [
     "note(4)",
     "other = torch.zeros(3)\nother[0] = 1\nother.add_(2)",  # changes its own only
     "seen_twice = seen * 2",
+    "for each in found.values():\n    each.more = 1",
     "assert seen",
     "claims.settle('N1a', test=lambda x: x > 1, evidence=found, control={'a': 0}, says='x', control_says='y')",
 ]

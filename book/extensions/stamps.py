@@ -132,6 +132,8 @@ def changes(source: str) -> bool:
     """
     tree = ast.parse(source)
     made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    loops = [node.target for node in ast.walk(tree) if isinstance(node, ast.For)]
+    made -= {node.id for target in loops for node in ast.walk(target) if isinstance(node, ast.Name)}  # may be others'
     made |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)} | {"run", "print"}
 
     def own(node: ast.AST) -> bool:
