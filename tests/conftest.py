@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # test files run side by side, one a core; before torch is imported
+
 import matplotlib.pyplot as plt
 import nbformat
 import pytest

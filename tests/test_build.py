@@ -343,8 +343,8 @@ def test_a_fault_stops_the_build_and_is_named(book, fault):
 # a few, through a build; tests/prove.py plants all of them
 CHAPTER_FAULTS = {
     "the draw is an argmax": "ControlPassed: N1a",
+    "the temperature is inverted": "ClaimRefuted: N3a.draws",
     "beam scores are not summed": "ClaimRefuted: N4a.mode",
-    "1/√d_k is dropped": "ClaimRefuted: N5a.variance",
 }
 
 

@@ -7,13 +7,18 @@ from anatomy import served
 # In matplotlib's SVG a text is a row of glyphs 100 units high, turned upside down.
 TEXTS = """async () => {
   const found = [], context = document.createElement("canvas").getContext("2d");
+  const known = new Map();  // to read a canvas takes long
   const light = (color, filter) => {
-    context.filter = filter;
-    context.fillStyle = color;
-    context.fillRect(0, 0, 9, 9);
-    return [...context.getImageData(1, 1, 1, 1).data].slice(0, 3).map((v) => v / 255)
-      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-      .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0.05);
+    const both = `${color} ${filter}`;
+    if (!known.has(both)) {
+      context.filter = filter;
+      context.fillStyle = color;
+      context.fillRect(0, 0, 9, 9);
+      known.set(both, [...context.getImageData(1, 1, 1, 1).data].slice(0, 3).map((v) => v / 255)
+        .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0.05));
+    }
+    return known.get(both);
   };
   const contrast = (a, b, filter) => {
     const [x, y] = [light(a, filter), light(b, filter)];
