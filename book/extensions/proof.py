@@ -15,6 +15,7 @@ import shutil
 import statistics
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -133,6 +134,7 @@ def numbers() -> dict[str, str]:
         return f"{part} of {whole}" + (f" ({100 * part / whole:.0f} %)" if whole else "")
 
     return {
+        "versions": versions(runs) or "nothing",
         "faults": str(len(planted)),
         "all-faults": str(len(faults.FAULTS)),
         "noticed": share(len(planted) - caught["nobody"], len(planted)),
@@ -146,6 +148,11 @@ def numbers() -> dict[str, str]:
         "from": dates[0],
         "to": dates[-1],
     }
+
+
+def versions(lines: Iterable[dict]) -> str:
+    """With what the results were made."""
+    return "; ".join(sorted({f"Python {line['python']}, PyTorch {line['torch']}" for line in lines}))
 
 
 def fault_of(line: dict):
@@ -320,13 +327,12 @@ def machines_part(app: Sphinx) -> list[nodes.Node]:
             by_machine[line["machine"]][chapter] = line
     rows = []
     for machine, lines in by_machine.items():
-        versions = sorted({f"Python {line['python']}, PyTorch {line['torch']}" for line in lines.values()})
         fallen = [outcome(line) for line in lines.values() if line["stopped"] or "fell" in outcome(line)]
         for each in fallen:
             log.warning("%s: %s", machine, each, location=DATA)
         chapters = ", ".join(str(int(chapter[:2])) for chapter in lines)
         settled = sum(len(line["claims"]) for line in lines.values())
-        rows.append([machine, "; ".join(versions), chapters, "; ".join(fallen) or f"all {settled} claims hold"])
+        rows.append([machine, versions(lines.values()), chapters, "; ".join(fallen) or f"all {settled} claims hold"])
     return [table(["Machine", "Versions", "Chapters run", "Outcome"], rows, [25, 30, 20, 25])]
 
 
