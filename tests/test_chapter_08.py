@@ -277,3 +277,19 @@ def test_a_design_keeps_the_precision_of_the_model(name, dtype):
     chapter.redesign(model, name, x)
     assert {value.dtype for value in model.parameters()} == {dtype}
     assert model(x).dtype == dtype and model(x).isfinite().all()
+
+
+def test_a_skip_of_seven_tenths_is_pre_ln_with_ever_larger_branches():
+    usual, dim = (drawn(Transformer(6, **SIZES, norm="pre")).double() for _ in range(2))
+    for model in (usual, dim):
+        for module in model.modules():
+            if isinstance(module, nn.LayerNorm):
+                module.eps = 1e-30  # so that a norm ignores the scale altogether
+    chapter.redesign(dim, "Pre-LN, 0.7 x", None)
+    with torch.no_grad():
+        for k, (branch, _) in enumerate(branches(usual), 1):
+            branch.factor = 0.7**-k
+        x = vectors().double()
+        ends = [model.final_norm(model.stream(x)[-1]) for model in (usual, dim)]
+    torch.testing.assert_close(*ends)
+    assert (ends[0] - usual.final_norm(x)).abs().max() > 0.1
