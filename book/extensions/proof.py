@@ -126,7 +126,7 @@ def numbers() -> dict[str, str]:
     by_claim = sum(line["caught"] == "claim" for line in feeding)
     runs = [line for lines in of("seeds").values() for line in lines]
     times = Counter(name for line in runs for name in line["claims"])
-    settled = {name for name, count in times.items() if count > 1}  # one run is the book's own build
+    settled = {name for name, n in times.items() if n > 1}  # one run is the book's own build
     fallen = {name for line in runs for name, found in line["claims"].items() if found["refuted"]}
     machines = [line for lines in of("machines").values() for line in lines]
     dates = sorted(line["date"] for line in results()) or ["never"]
