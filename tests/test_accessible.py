@@ -15,14 +15,23 @@ KNOWN = {
     ): "MathJax, axe: a header that is a formula; screen readers read its MathML",
 }
 
-# Everything is unfolded. Of the spans of code, thousands in a dozen colours, one of each kind stays, to save time.
-UNFOLD = """() => {
+# Everything is unfolded. Of code, thousands of spans in a dozen colours, one span of each kind and the longest of the
+# lines between two spans stay, to save time.
+UNFOLD = r"""() => {
   for (const fold of document.querySelectorAll("details")) fold.open = true;
   for (const button of document.querySelectorAll(".toggle-button-hidden")) button.click();
   const kinds = new Set();
   for (const span of document.querySelectorAll(".highlight pre span[class]")) {
     const kind = span.className;
     kinds.has(kind) ? span.replaceWith(...span.childNodes) : kinds.add(kind);
+  }
+  for (const code of document.querySelectorAll(".highlight pre")) {
+    code.normalize();
+    for (const text of code.childNodes) {
+      if (text.nodeType === Node.TEXT_NODE) {
+        text.data = "\n" + text.data.split("\n").reduce((longest, line) => (line.length > longest.length ? line : longest));
+      }
+    }
   }
   document.head.append(Object.assign(document.createElement("style"), { textContent: "* { animation: none !important; transition: none !important }" }));
 }"""

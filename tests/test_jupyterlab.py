@@ -25,7 +25,11 @@ def lab(tmp_path):
     program = Path(sys.executable).parent / "jupyter-lab"
     options = "--no-browser --allow-root --port=0 --IdentityProvider.token= --ServerApp.port_retries=0"
     log = (tmp_path / "log").open("w+")
-    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(tmp_path), "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+    settings = tmp_path / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"windowingMode": "none"}')  # all cells are drawn, not only those in view
+    environment = os.environ | {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+    environment |= {"JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings")}
     server = subprocess.Popen([program, *options.split()], cwd=tmp_path / "notebooks", stderr=log, env=environment)
     try:
         for _ in range(600):
@@ -44,8 +48,7 @@ def lab(tmp_path):
 def test_a_chapter_reads_well_after_it_was_run(lab, browser):
     notebook = nbformat.read(ROOT / "notebooks" / f"{CHAPTER}.ipynb", as_version=4)
     captions = [c.metadata.mystnb.figure.caption for c in notebook.cells if "figure" in c.metadata.get("mystnb", {})]
-    # tall enough for the whole notebook: JupyterLab draws only what is in view
-    tab = browser.new_page(viewport={"width": 1200, "height": 40_000})
+    tab = browser.new_page(viewport={"width": 1200, "height": 900})
     tab.goto(f"{lab}lab/tree/{CHAPTER}.ipynb?reset")
     tab.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=120_000)
     # run once the text is drawn: what is not drawn yet when it runs is not evaluated

@@ -8,8 +8,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    "jsonschema jupyter_book.cli.main jupyter_book.config jupyter_book.sphinx myst_nb.sphinx_ext "
-    "sphinx.builders.html sphinx_book_theme torch".split()
+    "a11y_pygments fontTools.subset fontTools.ttLib jsonschema jupyter_book.cli.main jupyter_book.config "
+    "jupyter_book.sphinx matplotlib.cm myst_nb.sphinx_ext notfound.extension psutil pybtex_docutils resvg_py safetensors "
+    "scour.scour sphinx.builders.html sphinx.domains.cpp sphinx.domains.javascript sphinx.domains.rst sphinx_book_theme "
+    "sphinx_design sphinx_exercise sphinx_external_toc.collectors sphinx_jupyterbook_latex.transforms sphinxcontrib.bibtex "
+    "sqlite3 tinycss2 torch".split()
 )
 
 

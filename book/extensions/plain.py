@@ -13,6 +13,8 @@ import importlib.metadata
 import os
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from string import Template
 from typing import NamedTuple
@@ -251,7 +253,7 @@ def first(app: Sphinx, cells: list[nbformat.NotebookNode]) -> str:
     sources += [cell.source for cell in cells if cell.cell_type == "code"]
     pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (root / "requirements.txt").read_text(encoding="utf-8"), re.M))
     pins = {canonical(name): version for name, version in pins.items()}
-    owners = importlib.metadata.packages_distributions()
+    owners = packages()
     names = {canonical(name) for module in imported(sources) for name in owners.get(module, ())} | {*UNSEEN}
     needs = "".join(f'    "{name}": "{pins[name]}",\n' for name in sorted(names & pins.keys()))
     return FIRST.substitute(
@@ -259,6 +261,12 @@ def first(app: Sphinx, cells: list[nbformat.NotebookNode]) -> str:
         folder=f'"nlp-settled-by-running-{version[:12].replace("/", "-")}"',
         needs=f"{{\n{needs}}}",
     )
+
+
+@cache  # takes half a second
+def packages() -> Mapping[str, list[str]]:
+    """The distributions that a module may come from."""
+    return importlib.metadata.packages_distributions()
 
 
 def imported(sources: list[str]) -> set[str]:

@@ -5,6 +5,7 @@ import hashlib
 import re
 import symtable
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -58,8 +59,12 @@ def named(root: Path, chapter: str) -> set[str]:
 
 
 def cells(root: Path, chapter: str) -> list:
-    notebook = nbformat.read(root / "notebooks" / f"{chapter}.ipynb", as_version=4)
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return code_cells((root / "notebooks" / f"{chapter}.ipynb").read_text(encoding="utf-8"))
+
+
+@cache
+def code_cells(notebook: str) -> list:
+    return [cell for cell in nbformat.reads(notebook, as_version=4).cells if cell.cell_type == "code"]
 
 
 def measuring(root: Path, chapter: str) -> list[str]:
@@ -81,18 +86,21 @@ def tables(source: str) -> Iterator[symtable.SymbolTable]:
         todo += table.get_children()
 
 
+@cache
 def bound(source: str) -> set[str]:
     """The names that a cell binds."""
     symbols = next(tables(source)).get_symbols()
     return {symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}
 
 
+@cache
 def free(source: str) -> set[str]:
     """The names that a cell uses and does not bind itself."""
     used = {symbol.get_name() for table in tables(source) for symbol in table.get_symbols() if symbol.is_global()}
     return used - bound(source)
 
 
+@cache
 def mentioned(source: str) -> set[str]:
     """All words in a source, and the modules of `lab` that it imports, as "lab.training"."""
     found = set(re.findall(r"\w+", source))
