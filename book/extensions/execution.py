@@ -59,7 +59,7 @@ def fingerprint(root: Path) -> str:
         except (AttributeError, ValueError) as error:
             raise SystemExit(f"ERROR: {path} is no notebook: {error}") from None
     required = re.findall(r"^([\w.-]+)==", (root / "requirements.txt").read_text(encoding="utf-8"), re.M)
-    installed = {name: each.version for name in required for each in importlib.metadata.distributions(name=name)}
+    installed = {each.name: each.version for each in importlib.metadata.distributions() if each.name in required}
     surroundings = [sys.version, os.environ["OMP_NUM_THREADS"], sorted(installed.items()), language_model.identity()]
     digest.update(repr(surroundings).encode())
     return digest.hexdigest()[:16]
