@@ -64,6 +64,7 @@ def cells(root: Path, chapter: str) -> list:
 
 @cache
 def code_cells(notebook: str) -> list:
+    """The code cells of a notebook, given as JSON. All callers share them, so none may change them."""
     return [cell for cell in nbformat.reads(notebook, as_version=4).cells if cell.cell_type == "code"]
 
 
