@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # test files run side by side, one a core; before torch is imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # test files run side by side; before torch is imported
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -23,6 +23,11 @@ ROOT = Path(__file__).parent.parent
 
 sys.path.append(str(ROOT / "book" / "extensions"))
 import execution  # noqa: E402
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Three for two cores: browsers, servers and builds are often waited for."""
+    return max(1, execution.at_once() * 3 // 2)
 
 
 class Book:
