@@ -47,7 +47,8 @@ def test_every_figure_is_described(site):
     )
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (375, "dark")])
+@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_open_without_errors_strangers_or_sideways_scrolling(browser, address, site, width, scheme):
     complaints = []
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
