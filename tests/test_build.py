@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import execution
 import faults
 import nbformat
+import proof
 import psutil
 import pytest
 from conftest import ROOT, SETTLE, Book
@@ -98,16 +99,14 @@ def test_a_model_that_is_not_there_stops_the_build_in_a_line(book, tmp_path, mon
 
 
 def test_the_fingerprint_knows_what_results_depend_on(tmp_path, monkeypatch):
-    def distributions(torch: str) -> list:
-        return [SimpleNamespace(name="torch", version=torch), SimpleNamespace(name="unasked", version=torch)]
-
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.delenv(language_model.OVERRIDE, raising=False)
     seen = [execution.fingerprint(ROOT)]
     monkeypatch.setattr(sys, "version", "3.99")
     seen.append(execution.fingerprint(ROOT))
     for version in ("2.13.0+cpu", "2.13.0+cu130"):
-        monkeypatch.setattr(importlib.metadata, "distributions", lambda version=version: distributions(version))
+        versions = {"torch": version}
+        monkeypatch.setattr(importlib.metadata, "version", lambda name, versions=versions: versions.get(name, "1.0"))
         seen.append(execution.fingerprint(ROOT))
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     seen.append(execution.fingerprint(ROOT))
@@ -157,6 +156,15 @@ def test_the_longest_of_the_last_run_starts_first_and_a_new_one_before_all(runne
     assert runner.execute("another") == ["d", "b", "c", "a"]
     kept = json.loads((runner.caches / "seconds.json").read_text())
     assert kept == {f"{name}.ipynb": value for name, value in runner.seconds.items()}
+
+
+def test_without_a_last_run_the_longest_of_the_proof_starts_first(runner):
+    runner.seconds |= {"a": 1, "b": 30, "c": 2}
+    (runner.root / "book").mkdir()
+    runs = [{"kind": "seeds", "chapter": name, "seconds": seconds} for name, seconds in runner.seconds.items()]
+    lines = map(json.dumps, [*runs, {"kind": "faults", "chapter": "a", "seconds": 50}])
+    (runner.root / proof.DATA).write_text("\n".join(lines))
+    assert runner.execute() == ["b", "c", "a"]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import myst_nb.core.execute.cache
 import nbformat
+import proof
 import psutil
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
@@ -58,8 +59,10 @@ def fingerprint(root: Path) -> str:
             digest.update(f"{path.name}\n{chapters.definition_cells(path)}\n".encode())
         except (AttributeError, ValueError) as error:
             raise SystemExit(f"ERROR: {path} is no notebook: {error}") from None
-    required = re.findall(r"^([\w.-]+)==", (root / "requirements.txt").read_text(encoding="utf-8"), re.M)
-    installed = {each.name: each.version for each in importlib.metadata.distributions() if each.name in required}
+    installed = {}
+    for name in re.findall(r"^([\w.-]+)==", (root / "requirements.txt").read_text(encoding="utf-8"), re.M):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            installed[name] = importlib.metadata.version(name)
     surroundings = [sys.version, os.environ["OMP_NUM_THREADS"], sorted(installed.items()), language_model.identity()]
     digest.update(repr(surroundings).encode())
     return digest.hexdigest()[:16]
@@ -194,6 +197,11 @@ def last_seconds(path: Path) -> dict[str, float]:
     return {}
 
 
+def whole_runs(root: Path) -> dict[str, float]:
+    """How long each chapter took in a run that the page "How we know" tells of."""
+    return {f"{line['chapter']}.ipynb": line["seconds"] for line in proof.read(root) if line["kind"] == "seeds"}
+
+
 def execute(app: Sphinx, env, docnames: list[str]) -> None:
     """Run the notebooks that the cache does not hold, as many at a time as the machine bears, the longest first."""
     folder = Path(app.config.nb_execution_cache_path)
@@ -204,7 +212,7 @@ def execute(app: Sphinx, env, docnames: list[str]) -> None:
             if not kept(cache, notebook):
                 stale[path] = notebook
     last = folder.parent / "seconds.json"
-    seconds = last_seconds(last)
+    seconds = whole_runs(Path(app.srcdir)) | last_seconds(last)
     order = sorted(stale, key=lambda path: -seconds.get(path.name, math.inf))  # one not known may be long
     with workers(at_once()) as pool:
         timeout = app.config.nb_execution_timeout

@@ -12,6 +12,7 @@ import html
 import importlib.metadata
 import os
 import re
+import sys
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from functools import cache
@@ -253,8 +254,9 @@ def first(app: Sphinx, cells: list[nbformat.NotebookNode]) -> str:
     sources += [cell.source for cell in cells if cell.cell_type == "code"]
     pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (root / "requirements.txt").read_text(encoding="utf-8"), re.M))
     pins = {canonical(name): version for name, version in pins.items()}
-    owners = packages()
-    names = {canonical(name) for module in imported(sources) for name in owners.get(module, ())} | {*UNSEEN}
+    modules = imported(sources) - sys.stdlib_module_names - {"lab"}
+    owners = {module: [module] if canonical(module) in pins else packages().get(module, ()) for module in modules}
+    names = {canonical(name) for found in owners.values() for name in found} | {*UNSEEN}
     needs = "".join(f'    "{name}": "{pins[name]}",\n' for name in sorted(names & pins.keys()))
     return FIRST.substitute(
         archive=f'"{url}/archive/{version}.zip"' if url else '""',
@@ -263,7 +265,7 @@ def first(app: Sphinx, cells: list[nbformat.NotebookNode]) -> str:
     )
 
 
-@cache  # takes half a second
+@cache  # takes half a second, and most modules bear the name of what is to be installed
 def packages() -> Mapping[str, list[str]]:
     """The distributions that a module may come from."""
     return importlib.metadata.packages_distributions()
