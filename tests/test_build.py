@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import execution
 import faults
 import nbformat
-import proof
 import psutil
 import pytest
 from conftest import ROOT, SETTLE, Book
@@ -156,15 +155,6 @@ def test_the_longest_of_the_last_run_starts_first_and_a_new_one_before_all(runne
     assert runner.execute("another") == ["d", "b", "c", "a"]
     kept = json.loads((runner.caches / "seconds.json").read_text())
     assert kept == {f"{name}.ipynb": value for name, value in runner.seconds.items()}
-
-
-def test_without_a_last_run_the_longest_of_the_proof_starts_first(runner):
-    runner.seconds |= {"a": 1, "b": 30, "c": 2}
-    (runner.root / "book").mkdir()
-    runs = [{"kind": "seeds", "chapter": name, "seconds": seconds} for name, seconds in runner.seconds.items()]
-    lines = map(json.dumps, [*runs, {"kind": "faults", "chapter": "a", "seconds": 50}])
-    (runner.root / proof.DATA).write_text("\n".join(lines))
-    assert runner.execute() == ["b", "c", "a"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import myst_nb.core.execute.cache
 import nbformat
-import proof
 import psutil
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
@@ -197,11 +196,6 @@ def last_seconds(path: Path) -> dict[str, float]:
     return {}
 
 
-def whole_runs(root: Path) -> dict[str, float]:
-    """How long each chapter took in a run that the page "How we know" tells of."""
-    return {f"{line['chapter']}.ipynb": line["seconds"] for line in proof.read(root) if line["kind"] == "seeds"}
-
-
 def execute(app: Sphinx, env, docnames: list[str]) -> None:
     """Run the notebooks that the cache does not hold, as many at a time as the machine bears, the longest first."""
     folder = Path(app.config.nb_execution_cache_path)
@@ -212,7 +206,7 @@ def execute(app: Sphinx, env, docnames: list[str]) -> None:
             if not kept(cache, notebook):
                 stale[path] = notebook
     last = folder.parent / "seconds.json"
-    seconds = whole_runs(Path(app.srcdir)) | last_seconds(last)
+    seconds = last_seconds(last)
     order = sorted(stale, key=lambda path: -seconds.get(path.name, math.inf))  # one not known may be long
     with workers(at_once()) as pool:
         timeout = app.config.nb_execution_timeout
