@@ -140,7 +140,7 @@ def numbers() -> dict[str, str]:
         "all-faults": str(len(faults.FAULTS)),
         "noticed": share(len(planted) - caught["nobody"], len(planted)),
         "feeding": share(by_claim, len(feeding)),
-        "bases": str(min(map(len, of("seeds").values()), default=0)),
+        "bases": str(min((len(of("seeds")[path.stem]) for path in (ROOT / "notebooks").glob("*.ipynb")), default=0)),
         "held": share(len(settled - fallen), len(settled)),
         "machine-runs": str(len(machines)),
         "hours": f"{sum(line['seconds'] for line in results()) / 3600:.1f}",
