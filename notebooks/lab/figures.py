@@ -13,9 +13,10 @@ from IPython import get_ipython
 from IPython.display import Markdown, display
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-# After Okabe and Ito, told apart with any colour vision, and dark enough for text on white (4.5:1 and more).
-# The site turns their lightness round in dark mode.
-BLUE, ORANGE, GREEN, PURPLE, BROWN, GREY = "#0072B2", "#BF4A00", "#007A5A", "#AA4499", "#80610C", "#707070"
+from lab import contents
+from lab.palette import LIGHT
+
+BLUE, ORANGE, GREEN, PURPLE, BROWN, GREY = LIGHT.values()  # the site turns their lightness round in dark mode
 
 # One thing has one colour and one name in the whole book.
 COLOR = {
@@ -74,13 +75,11 @@ class Numbers:
         self._captions = {}  # by the cell's id
         if chapter is None:
             return
-        path = Path(__file__).parent.parent / f"{chapter}.ipynb"
-        if not path.is_file():
-            raise ValueError(f"chapter must be the name of a notebook in {path.parent}, got {chapter!r}")
+        first, path = contents.number(chapter), Path(__file__).parent.parent / f"{chapter}.ipynb"
         for cell in nbformat.read(path, as_version=4).cells:
             figure = cell.metadata.get("mystnb", {}).get("figure")
             if figure:
-                number = _Number(f"Figure {int(chapter[:2])}.{len(self._captions) + 1}")
+                number = _Number(f"Figure {first}.{len(self._captions) + 1}")
                 self._captions[cell.id] = f"**{number}.** {figure['caption']}"
                 setattr(self, figure["name"].removeprefix("fig-").replace("-", "_"), number)
 

@@ -20,18 +20,24 @@ import matplotlib.pyplot as plt
 from IPython.display import display
 
 from lab import checks
+from lab.palette import DARK, LIGHT, variables
 
+MIME = "application/vnd.explorer+json"  # of the record that stands in a cell's output
 FOLDER = Path(__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.js") if path.stem != "base")
 
 TEMPLATE = """\
 <div class="explorer" data-explorer="{name}"><style>{style}</style>
-<div class="explorer-still"><img alt="{alt}" src="data:image/svg+xml;base64,{still}"></div>
+<div class="explorer-still">{still}</div>
 <script type="application/json">{data}</script>
 <script type="module">{base}
 {script}
 start("{name}", mount);
 </script></div>"""
+THEMES = f"""\
+.explorer {{ {variables(LIGHT)} }}
+html[data-theme="dark"] .explorer, body[data-jp-theme-light="false"] .explorer {{ {variables(DARK)} }}
+"""
 
 
 def show(name: str, data: dict, still: plt.Figure, alt: str) -> None:
@@ -53,17 +59,31 @@ def show(name: str, data: dict, still: plt.Figure, alt: str) -> None:
         text = json.dumps(data, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"data must be what JSON can hold: {error}") from error
-    picture = io.BytesIO()
+    picture = io.StringIO()
     still.savefig(picture, format="svg", metadata={"Date": None})
     plt.close(still)
-    page = TEMPLATE.format(
-        name=name,
-        alt=html.escape(alt),
-        still=base64.b64encode(picture.getvalue()).decode(),
-        data=text.replace("<", "\\u003c"),  # so that no string can end the script element
-        style=(FOLDER / "base.css").read_text(encoding="utf-8"),
-        base=(FOLDER / "base.js").read_text(encoding="utf-8"),
-        script=(FOLDER / f"{name}.js").read_text(encoding="utf-8"),
-    )
+    record = {"name": name, "data": text, "alt": alt, "still": picture.getvalue()}
     plain = f"[a figure to move: {name}, on the site and in JupyterLab] {alt}"
-    display({"text/html": page, "text/plain": plain}, raw=True)
+    display({MIME: record, "text/html": page(record, inline(record["still"])), "text/plain": plain}, raw=True)
+
+
+def page(record: dict, still: str) -> str:
+    """An explorer as HTML, from its record; `still` is the address of its still figure."""
+    return TEMPLATE.format(
+        name=record["name"],
+        still=picture(record, still),
+        data=record["data"].replace("<", "\\u003c"),  # so that no string can end the script element
+        style=THEMES + (FOLDER / "base.css").read_text(encoding="utf-8"),
+        base=(FOLDER / "base.js").read_text(encoding="utf-8"),
+        script=(FOLDER / f"{record['name']}.js").read_text(encoding="utf-8"),
+    )
+
+
+def picture(record: dict, still: str) -> str:
+    """An explorer's still figure alone, as HTML."""
+    return f'<img alt="{html.escape(record["alt"])}" src="{still}">'
+
+
+def inline(svg: str) -> str:
+    """A picture as an address that holds it."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

@@ -60,8 +60,3 @@ def cut(app: Sphinx, failure: Exception | None) -> None:
         cutter.populate(unicodes=points)
         cutter.subset(font)
         subset.save_font(font, icons / f"{name}.woff", options)
-
-
-def setup(app: Sphinx) -> dict:
-    app.connect("build-finished", cut)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

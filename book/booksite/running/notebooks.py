@@ -1,12 +1,12 @@
 """How the build runs notebooks: with which cache, how many threads and at a time, and the model in place.
 
-The execution cache of myst-nb knows a notebook's own cells, not what they depend on. Here it lives in a
-folder named by a hash of all that (see `fingerprint`), so that a change of any of it runs the notebooks again.
+The execution cache of myst-nb knows a notebook's own cells, not what they depend on. Here it lives in a folder named by a
+hash of all that (see `fingerprint`), so that a change of any of it runs the notebooks again. These folders stand in
+_build/.jupyter_cache, one place for all builders, or where BOOK_RESULTS says.
 """
 
 import hashlib
 import importlib.metadata
-import json
 import math
 import os
 import re
@@ -23,19 +23,18 @@ import nbformat
 import psutil
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
-from jupyter_cache.cache.db import OrmBase
 from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
+from lab import chapters, language_model
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
-from sqlalchemy.exc import DatabaseError
 from traitlets.config import Config as Traits
 
-sys.path.append(str(Path(__file__).parents[2] / "notebooks"))
-from lab import chapters, language_model  # noqa: E402
-
 log = logging.getLogger(__name__)
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+DRAWS_ONLY = {"cards.py"}  # of lab; cards and the explorers' scripts are put on pages when these are written
 ENCRYPTED = Traits({"KernelManager": {"transport_encryption": "auto"}})  # a kernel that talks in the clear warns
 NEEDS = 2e9  # bytes that a chapter may take
 CGROUP = Path("/sys/fs/cgroup")  # of a container, as it sees its own
@@ -45,12 +44,12 @@ failed: dict[tuple, ExecutionResult] = {}  # by folder and sources, until its pa
 def fingerprint(root: Path) -> str:
     """A hash of everything besides its own cells that a notebook's results depend on.
 
-    The modules of `lab` and the scripts among them, the definitions that chapters take from each other, the
+    The modules of `lab`, the definitions that chapters take from each other, the
     requirements as written and as installed, Python itself (its documentation is a text that chapters read),
     the number of threads, and the language model.
     """
     digest = hashlib.sha256()
-    parts = [path for path in (root / "notebooks" / "lab").rglob("*.*") if path.is_file() and path.suffix != ".pyc"]
+    parts = [path for path in (root / "notebooks" / "lab").rglob("*.py") if path.name not in DRAWS_ONLY]
     for path in sorted([*parts, root / "requirements.txt"]):
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
     for path in sorted((root / "notebooks").glob("*.ipynb")):
@@ -68,6 +67,9 @@ def fingerprint(root: Path) -> str:
 
 
 def prepare(app: Sphinx, config: Config) -> None:
+    """Choose the cache, and fetch the language model; nothing of it, where no notebook is to be run."""
+    if config.nb_execution_mode != "cache":
+        return
     # the kernels inherit this: small models lose more to a second thread than they gain
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # here rather than inside a notebook: the progress shows, and a failure is one clear error
@@ -78,8 +80,11 @@ def prepare(app: Sphinx, config: Config) -> None:
         raise SystemExit(f"ERROR: {error}") from None  # of another kind, jupyter-book makes a page of traceback
     if os.environ.get(language_model.OVERRIDE):
         os.environ[language_model.OVERRIDE] = model  # a relative path would be another one in a notebook's folder
-    config.nb_execution_cache_path = str(Path(app.outdir).parent / ".jupyter_cache" / name)
+    results = Path(os.environ.get("BOOK_RESULTS") or Path(app.srcdir, "_build", ".jupyter_cache"))
+    config.nb_execution_cache_path = str(results.absolute() / name)
+    config.nb_execution_show_tb = True
     os.environ["TQDM_DISABLE"] = "1"  # a bar's stderr would be a warning on the page
+    myst_nb.core.execute.cache.single_nb_execution = run_late
 
 
 def at_once() -> int:
@@ -122,7 +127,8 @@ def run(notebook: nbformat.NotebookNode, cwd: str, timeout: int, allow_errors: b
         cause = f"{error.ename}: {error.evalue}" if known else f"{type(error).__name__}: {error}"
         if isinstance(error, DeadKernelError):
             cause += "; perhaps memory ran out"
-        result.exc_string = f"{where}: {' '.join(cause.split())[:500]}\n{result.exc_string}"
+        trace = ANSI.sub("", result.exc_string).strip().splitlines()
+        result.exc_string = "\n".join([f"{where}: {' '.join(cause.split())[:500]}", *trace[-20:]])
     return result
 
 
@@ -151,66 +157,58 @@ def run_late(*arguments, **options) -> ExecutionResult:
 
 
 def opened(path: str) -> JupyterCacheAbstract:
-    """The cache in the folder `path`; an empty one, if its database is damaged."""
+    """The cache in the folder `path`; an empty one, if what lies there cannot be read."""
     try:
         cache = get_cache(path)
-        OrmBase.metadata.create_all(cache.db)  # a build may have been killed before it did so
-        with cache.db.connect() as connection:
-            damage = connection.exec_driver_sql("PRAGMA integrity_check").scalar()
-    except DatabaseError as error:
-        damage = str(error.orig)
-    if damage != "ok":
-        log.info(f"the cache {path} is damaged ({damage}): every notebook runs again")
+        cache.list_cache_records()
+        with cache.db.connect() as connection:  # a table may be whole and an index not
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+    except Exception as error:
+        log.info(f"the cache {path} is damaged ({error}): every notebook runs again")
         shutil.rmtree(path)
         cache = get_cache(path)
     return cache
 
 
-def entry(cache: JupyterCacheAbstract, notebook: nbformat.NotebookNode) -> tuple[Path, Path]:
-    """Where `cache` keeps what `notebook` gave, and the checksum of that, which is written last."""
-    folder = cache.path / "executed" / cache.create_hashed_notebook(notebook)[1]
-    return folder / "base.ipynb", folder / "sha256"
-
-
 def kept(cache: JupyterCacheAbstract, notebook: nbformat.NotebookNode) -> bool:
-    """Whether `cache` holds what `notebook` gave, whole."""
-    results, checksum = entry(cache, notebook)
-    with suppress(KeyError, OSError):
-        cache.match_cache_notebook(notebook)
-        return checksum.read_bytes() == hashlib.sha256(results.read_bytes()).digest()
+    """Whether `cache` holds what `notebook` gave, whole: half a file is no JSON."""
+    with suppress(Exception):
+        cache.merge_match_into_notebook(notebook)
+        return True
     return False
 
 
 def keep(cache: JupyterCacheAbstract, path: Path, result: ExecutionResult) -> None:
-    results, checksum = entry(cache, result.nb)
-    shutil.rmtree(results.parent, ignore_errors=True)  # of what was damaged, jupyter-cache trips over a rest
+    folder = cache.path / "executed" / cache.create_hashed_notebook(result.nb)[1]
+    shutil.rmtree(folder, ignore_errors=True)  # of what was damaged, jupyter-cache trips over a rest
     bundle = CacheBundleIn(result.nb, str(path), data={"execution_seconds": result.time})
     cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
-    checksum.write_bytes(hashlib.sha256(results.read_bytes()).digest())
 
 
-def last_seconds(path: Path) -> dict[str, float]:
-    """How long each notebook took when it last ran; nothing, if the file is missing or damaged."""
-    with suppress(OSError, ValueError, TypeError, AttributeError):
-        return {name: float(seconds) for name, seconds in json.loads(path.read_text()).items()}
-    return {}
+def execute(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """Run the notebooks that the cache does not hold, as many at a time as the machine bears.
 
-
-def execute(app: Sphinx, env, docnames: list[str]) -> None:
-    """Run the notebooks that the cache does not hold, as many at a time as the machine bears, the longest first."""
+    A builder of other things than pages (catalogues of messages) runs none.
+    """
+    if app.config.nb_execution_mode != "cache":
+        return
     folder = Path(app.config.nb_execution_cache_path)
-    cache, stale = opened(str(folder)), {}
+    cache, stale, there = opened(str(folder)), {}, 0
     for path in (Path(env.doc2path(docname)) for docname in docnames):
         if path.suffix == ".ipynb":
             notebook = nbformat.read(path, as_version=4)
-            if not kept(cache, notebook):
+            if kept(cache, notebook):
+                there += 1
+            else:
                 stale[path] = notebook
-    last = folder.parent / "seconds.json"
-    seconds = last_seconds(last)
-    order = sorted(stale, key=lambda path: -seconds.get(path.name, math.inf))  # one not known may be long
+    if there and "BOOK_RESULTS" in os.environ:
+        log.info(f"running notebooks: the results of {there} are taken from {folder}")
+    if stale and app.builder.format != "html":
+        names = ", ".join(sorted(path.name for path in stale))
+        raise SystemExit(f"ERROR: the builder {app.builder.name} runs no notebook; build the site first, for {names}")
     with workers(at_once()) as pool:
         timeout = app.config.nb_execution_timeout
-        runs = {pool.submit(run, stale[path], str(path.parent), timeout, False): path for path in order}
+        runs = {pool.submit(run, stale[path], str(path.parent), timeout, False): path for path in stale}
         for number, done in enumerate(as_completed(runs), start=1):
             path, result = runs[done], done.result()
             ended = "failed after" if result.err else "took"
@@ -220,13 +218,4 @@ def execute(app: Sphinx, env, docnames: list[str]) -> None:
             if result.err:
                 failed[key(result.nb, result.cwd)] = result
                 continue
-            seconds[path.name] = result.time
             keep(cache, path, result)
-    last.write_text(json.dumps(seconds))
-
-
-def setup(app: Sphinx) -> dict:
-    myst_nb.core.execute.cache.single_nb_execution = run_late
-    app.connect("config-inited", prepare)
-    app.connect("env-before-read-docs", execute)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -46,10 +46,3 @@ def load(_app: Sphinx, _page: str, _template, context: dict, _doctree) -> None:
         else file
         for file in context["script_files"]
     ]
-
-
-def setup(app: Sphinx) -> dict:
-    app.connect("config-inited", mathjax)
-    app.connect("doctree-resolved", without_thebe, priority=900)
-    app.connect("html-page-context", load, priority=900)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -34,6 +34,5 @@ class Eval(SphinxRole):
         return [reference], []
 
 
-def setup(app: Sphinx) -> dict:
+def setup(app: Sphinx) -> None:
     app.add_role("eval", Eval(), override=True)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

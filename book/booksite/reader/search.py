@@ -60,9 +60,3 @@ def index(app: Sphinx, error: Exception | None) -> None:
 def no_other(app: Sphinx) -> None:
     """Sphinx writes neither its index nor its page for searching."""
     app.builder.search = False
-
-
-def setup(app: Sphinx) -> dict:
-    app.connect("builder-inited", no_other)
-    app.connect("build-finished", index)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

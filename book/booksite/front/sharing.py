@@ -7,7 +7,6 @@ stand. What needs absolute addresses is written only where it is set: canonical 
 The root page is the front page once more, with its links made right, so that a visit needs no redirect.
 """
 
-import base64
 import os
 import posixpath
 import re
@@ -19,14 +18,14 @@ from urllib.parse import urlsplit
 import resvg_py
 from docutils import nodes
 from PIL import Image, ImageOps
-from questions import picture, question
-from search import plain
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
+from booksite.chapter.explorers import explorer
+from booksite.front.cards import picture, questions
+from booksite.reader.search import plain
+
 SIZE, MARGIN = (1200, 630), 30  # pixels; the shape in which networks show pictures of links
-STILL = re.compile(r'src="data:image/svg\+xml;base64,([^"]*)"')
-ALT = re.compile(r'alt="([^"]*)"')
 LINK = re.compile(r'((?:href|src|data-content_root)=")(?!#|/|[a-z]+:)([^"]*)')
 VIEWPORT = re.compile(r'<meta [^>]*name="viewport"[^>]*>')
 
@@ -47,21 +46,23 @@ def words(paragraph: nodes.Element) -> str:
 
 
 def description(doctree: nodes.document) -> str:
-    """The short answer of a chapter; of another page, its first paragraph."""
-    found = [words(node) for node in doctree.findall(nodes.paragraph) if isinstance(node.parent, nodes.section)]
-    answers = [text.removeprefix("The short answer. ") for text in found if text.startswith("The short answer. ")]
-    return next(iter(answers + found), "")
+    """The short answer of a chapter, which its mark (short-answer)= names; of another page, its first paragraph."""
+    found = [node for node in doctree.findall(nodes.paragraph) if isinstance(node.parent, nodes.section)]
+    answer = [node for node in found if "short-answer" in node["names"]]
+    for label in answer[0].findall(nodes.strong) if answer else ():  # the words that say what it is
+        return words(answer[0]).removeprefix(label.astext()).strip()
+    return words(found[0]) if found else ""
 
 
 def drawn(app: Sphinx, docname: str) -> tuple[str, str] | None:
     """A page's picture: its SVG, and its text alternative."""
-    cards = {node["chapter"]: node["figure"] for node in app.env.get_doctree(app.config.root_doc).findall(question)}
-    node = picture(app.env.get_doctree(docname), cards.get(docname))
-    if isinstance(node, nodes.raw):
-        return base64.b64decode(STILL.search(node.astext())[1]).decode(), ALT.search(node.astext())[1]
+    known = questions(app.env)
+    node = picture(app.env.get_doctree(docname), known[docname]["figure"] if docname in known else None)
+    if isinstance(node, explorer):
+        return node["record"]["still"], node["record"]["alt"]
     if node is not None and node["uri"].endswith(".svg"):
         return Path(app.srcdir, node["uri"]).read_text(encoding="utf-8"), node.get("alt", "")
-    front = next(iter(cards), None)
+    front = next(iter(known), None)
     return drawn(app, front) if front not in (None, docname) else None
 
 
@@ -130,10 +131,3 @@ def finish(app: Sphinx, error: Exception | None) -> None:
             encoding="utf-8",
         )
         (outdir / "robots.txt").write_text(f"User-agent: *\nAllow: /\nSitemap: {base}sitemap.xml\n", encoding="utf-8")
-
-
-def setup(app: Sphinx) -> dict:
-    app.connect("config-inited", address)
-    app.connect("html-page-context", tags)
-    app.connect("build-finished", finish, priority=100)  # before what reads every page
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,12 +8,11 @@ known here is a warning, so that a strict build stops.
 """
 
 import ast
-import html
 import importlib.metadata
 import os
 import re
 import sys
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -24,13 +23,15 @@ from urllib.parse import quote
 import matplotlib
 import nbformat
 import resvg_py
-from cited import git
 from jupyter_cache import get_cache
+from lab import cards, claims, contents, explorers
 from myst_nb.ext.glue import extract_glue_data_cell
 from pybtex.database import Entry
 from pybtex.richtext import Text
 from sphinx.application import Sphinx
 from sphinx.util import logging
+
+from booksite.editions.version import git
 
 log = logging.getLogger(__name__)
 FENCE = re.compile(r" {0,3}(?P<marks>:{3,}|`{3,})(?:\{(?P<name>[\w:-]+)\} *(?P<title>.*)|[^`]*)")
@@ -39,11 +40,6 @@ ROLE = re.compile(r"\{([\w:-]+)\}`([^`]+)`")
 LINK = re.compile(r"(?<=\]\()[^)\s]+")
 RAW = re.compile(rf"{ROLE.pattern}|^ *(?::::+|```+)\{{.*", re.M)
 ADMONITIONS = ("note", "tip", "hint", "important", "warning", "caution", "attention", "danger", "error", "seealso")
-EXPLORER = re.compile(
-    r'data-explorer=.*?<div class="explorer-still"><img [^>]*?src="data:image/svg\+xml;base64,([^"]*)"', re.S
-)
-CLAIM = re.compile(r' data-record="[^"]*"')
-PICTURE = re.compile(r'<svg [^>]*role="img" aria-label="([^"]*)".*?</svg>', re.S)
 UNSEEN = ("gguf", "accelerate")  # transformers imports them by itself, to read the language model
 FIRST = Template("""\
 # The plain edition of a chapter: the numbers in its text are those of the book's own run.
@@ -219,19 +215,20 @@ def edition(app: Sphinx, docname: str, notebook: nbformat.NotebookNode) -> nbfor
 
 
 def safe(output: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    """An output as what is shown also where the notebook is not trusted."""
+    """An output as what is shown also where the notebook is not trusted, made of its record where it has one."""
     data = output.get("data", {})
-    words, markup = data.get("text/plain", ""), data.get("text/html", "")
+    words = data.get("text/plain", "")
     if "image/svg+xml" in data:
         return [png(data["image/svg+xml"], words)]
-    if still := EXPLORER.search(markup):
-        return [png(b64decode(still[1]).decode(), words)]
-    if CLAIM.search(markup):
-        drawn = PICTURE.search(markup)
-        markup = PICTURE.sub("", CLAIM.sub("", markup))
-        # the keys to its marks
-        data["text/html"] = re.sub("<svg.*?</svg>", lambda key: "●" if "<circle" in key[0] else "✕", markup, flags=re.S)
-        return [output, png(drawn[0], html.unescape(drawn[1]))]
+    if explorers.MIME in data:
+        return [png(data[explorers.MIME]["still"], words)]
+    if contents.MIME in data:
+        listed = contents.listing(data[contents.MIME]["chapter"])
+        return [nbformat.v4.new_output("display_data", {"text/markdown": listed, "text/plain": listed})]
+    if claims.MIME in data:
+        record = data[claims.MIME]
+        card = nbformat.v4.new_output("display_data", {"text/html": cards.words(record), "text/plain": words})
+        return [card, png(cards.picture(record), cards.described(record))]
     return [output]
 
 
@@ -299,8 +296,3 @@ def write(app: Sphinx, error: Exception | None) -> None:
         target = Path(app.outdir, "_sources", f"{docname}.ipynb")
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(edition(app, docname, notebook), target)
-
-
-def setup(app: Sphinx) -> dict:
-    app.connect("build-finished", write)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -20,10 +20,3 @@ REPAIRS = [
 def repair(_app: Sphinx, _page: str, _template: str, context: dict, _doctree) -> None:
     for wrong, right in REPAIRS:
         context["body"] = wrong.sub(right, context.get("body", ""))
-
-
-def setup(app: Sphinx) -> dict:
-    app.add_css_file("accessible.css")
-    app.add_js_file("accessible.js")
-    app.connect("html-page-context", repair)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -52,8 +52,5 @@ def close_fold(self, _node: HideCodeCellNode) -> None:
     self.body.append("</details>\n")
 
 
-def setup(app: Sphinx) -> dict:
-    app.connect("doctree-read", name)
-    app.connect("doctree-read", group)
+def setup(app: Sphinx) -> None:
     app.add_node(HideCodeCellNode, override=True, html=(open_fold, close_fold))
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

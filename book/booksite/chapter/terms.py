@@ -11,16 +11,6 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 
 
-def remember(app: Sphinx, env, docnames: list[str]) -> None:
-    app.read_again = set(docnames)
-
-
-def pages(app: Sphinx, env) -> list[str]:
-    """When a glossary has changed, every page may show a definition that has."""
-    glossaries = {docname for docname, _ in terms(app).values()}
-    return sorted(env.found_docs) if glossaries & app.read_again else []
-
-
 def terms(app: Sphinx) -> dict[str, tuple[str, str]]:
     """Every term's place: name -> (docname, anchor)."""
     objects = app.env.get_domain("std").objects
@@ -57,12 +47,3 @@ def rendered(app: Sphinx, page: str, anchor: str, definition: nodes.definition) 
         app.env.get_domain("math").data["has_equations"][page] = True  # so that the page loads MathJax
     body = "".join(app.builder.render_partial(child)["fragment"] for child in definition)
     return f'<div class="definition" id="definition-{html.escape(anchor)}" hidden>{body}</div>\n'
-
-
-def setup(app: Sphinx) -> dict:
-    app.add_css_file("terms.css")
-    app.add_js_file("terms.js")
-    app.connect("env-before-read-docs", remember)
-    app.connect("env-updated", pages)
-    app.connect("html-page-context", add, priority=400)  # before MathJax asks which pages have formulas
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

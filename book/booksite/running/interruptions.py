@@ -25,16 +25,20 @@ def mark(app: Sphinx) -> Path:
     return Path(app.doctreedir) / f"unfinished {Path(app.outdir).name}"
 
 
+def lock(folder: Path) -> FileLock:
+    """The one lock of this process on the builds in a folder."""
+    return FileLock(folder / ".lock", is_singleton=True)
+
+
 def begin(app: Sphinx, config: Config) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl+C does, the kernels too
     folder = Path(app.outdir).parent
     folder.mkdir(parents=True, exist_ok=True)
-    app.one_at_a_time = FileLock(folder / ".lock")
     try:
-        app.one_at_a_time.acquire(blocking=False)
+        lock(folder).acquire(blocking=False)
     except Timeout:
         log.info(f"waiting for another build in {folder} to end")
-        app.one_at_a_time.acquire()
+        lock(folder).acquire()
     if mark(app).exists():
         log.info("the last build did not end well: making every page anew")
         Path(app.doctreedir, ENV_PICKLE_FILENAME).unlink(missing_ok=True)
@@ -46,15 +50,9 @@ def end(app: Sphinx, exception: Exception | None) -> None:
     """Say in a line what was the matter with the disk or with a file; a fault of a program keeps its traceback."""
     if exception is None and not app._warncount:
         mark(app).unlink()
-    app.one_at_a_time.release()
+    lock(Path(app.outdir).parent).release()
     while cause := getattr(exception, "__cause__", None):
         exception = cause
     if isinstance(exception, DAMAGED) or getattr(exception, "errno", None) in DISK:
         folder = Path(app.outdir).parent
         raise SystemExit(f"ERROR: {folder} cannot be read or written ({exception}); the next build makes it anew")
-
-
-def setup(app: Sphinx) -> dict:
-    app.connect("config-inited", begin, priority=100)  # before the language model is fetched
-    app.connect("build-finished", end, priority=900)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,9 @@
 """Where the address of the repository is known: buttons that open a chapter in Binder and in Colab, and a link to it.
 
-The role {repository}`the whole repository` is that link, and the words alone where the address is not known.
+BOOK_REPOSITORY_URL names it. The role {repository}`the whole repository` is that link, and the words alone where the address is not known.
 """
+
+import os
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -20,11 +22,17 @@ class Repository(SphinxRole):
 
 
 def configure(app: Sphinx, config: Config) -> None:
-    config.repository_url = url = config.html_theme_options["repository_url"]
+    config.repository_url = url = os.environ.get("BOOK_REPOSITORY_URL", "")
     buttons = {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org"}
     if url.startswith(GITHUB):  # Colab opens notebooks from nowhere else
         buttons["colab_url"] = COLAB
-    config.html_theme_options["launch_buttons"] = buttons if url else {}
+    config.html_theme_options |= {
+        "repository_url": url,
+        "repository_branch": os.environ.get("BOOK_REPOSITORY_BRANCH") or "main",
+        "use_repository_button": bool(url),
+        "use_issues_button": bool(url),
+        "launch_buttons": buttons if url else {},
+    }
 
 
 def lead_to_plain(app: Sphinx, page: str, _template, context: dict, _doctree) -> None:
@@ -36,9 +44,6 @@ def lead_to_plain(app: Sphinx, page: str, _template, context: dict, _doctree) ->
                 button["url"] = f"{COLAB}/github/{repository}/blob/{PLAIN}/{page.rpartition('/')[2]}.ipynb"
 
 
-def setup(app: Sphinx) -> dict:
+def setup(app: Sphinx) -> None:
     app.add_config_value("repository_url", "", "env", str)
     app.add_role("repository", Repository())
-    app.connect("config-inited", configure, priority=600)  # when `website` has set the address
-    app.connect("html-page-context", lead_to_plain, priority=900)  # after the theme
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,122 @@
+"""The site: one Sphinx extension, in rooms. Each answers one question of who maintains the book.
+
+    running/    notebooks run, cached, named when they fail    what a build runs again, and why
+    claims/     verdicts, links to claims, the cards' style     how a claim looks and is checked
+    chapter/    numbers, explorers, folds, terms, citation      what a page of a chapter has
+    front/      the front page's cards, sharing                 how the book is found
+    editions/   the plain notebooks, the version                in which other forms the book comes
+    reader/     search, accessibility, weight, print, buttons   what readers and their machines need
+
+A feature's Python, script, style and template lie together. Below stands what acts when, and nowhere else.
+"""
+
+import sys
+from pathlib import Path
+
+import myst_nb.core.render
+from docutils import nodes
+from myst_nb.core.render import MimeData, NbElementRenderer
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+FOLDER = Path(__file__).parent
+sys.path += [str(FOLDER.parent), str(FOLDER.parents[1] / "notebooks")]
+
+from lab import claims as lab_claims  # noqa: E402
+from lab import contents  # noqa: E402
+from lab import explorers as lab_explorers  # noqa: E402
+from proof import page as proof  # noqa: E402
+
+from booksite.chapter import citation, explorers, folds, terms, values  # noqa: E402
+from booksite.claims import mentions, verdicts  # noqa: E402
+from booksite.editions import plain  # noqa: E402
+from booksite.front import cards, sharing  # noqa: E402
+from booksite.reader import accessible, icons, lean, pictures, repository, search  # noqa: E402
+from booksite.running import interruptions, notebooks  # noqa: E402
+
+# The parts that have directives, roles or nodes
+PARTS = [values, folds, explorers, verdicts, cards, proof, repository]
+
+# What acts at each event, in order; before and after what the theme and other extensions do at the same event
+BEFORE = {
+    "config-inited": [interruptions.begin, notebooks.prepare, sharing.address, repository.configure],
+    "builder-inited": [verdicts.colours],
+    "env-before-read-docs": [notebooks.execute],
+    "doctree-read": [folds.name, folds.group],
+    "env-updated": [verdicts.check],
+    "doctree-resolved": [cards.fill, verdicts.fill, proof.fill, explorers.fill, mentions.link],
+    "html-page-context": [citation.cite, terms.add, sharing.tags, accessible.repair],
+}
+AFTER = {
+    "config-inited": [lean.mathjax],
+    "builder-inited": [search.no_other],
+    "doctree-resolved": [lean.without_thebe],
+    "html-page-context": [lean.load, repository.lead_to_plain, pictures.place],
+    "build-finished": [
+        pictures.shrink,
+        sharing.finish,
+        icons.cut,
+        plain.write,
+        search.index,
+        interruptions.end,
+    ],
+}
+
+STYLES = [
+    "verdicts.css",  # written by the build
+    "chapter.css",
+    "claims.css",
+    "search.css",
+    "print.css",
+    "scriptless.css",
+    "accessible.css",
+    "terms.css",
+]
+SCRIPTS = ["folds.js", "search.js", "accessible.js", "terms.js"]
+
+# The outputs of notebooks that are the book's own, and what makes nodes of them
+OUTPUTS = {
+    lab_claims.MIME: verdicts.record,
+    contents.MIME: verdicts.own_statements,
+    lab_explorers.MIME: explorers.record,
+}
+
+
+class Outputs:
+    """Makes nodes of the book's own outputs, for myst-nb, which wants such a class."""
+
+    mime_priority_overrides = [("*", mime, 1) for mime in OUTPUTS]
+
+    @staticmethod
+    def handle_mime(_renderer: NbElementRenderer, data: MimeData, _inline: bool) -> list[nodes.Node] | None:
+        return OUTPUTS[data.mime_type](data) if data.mime_type in OUTPUTS else None
+
+
+def files(_app: Sphinx, config: Config) -> None:
+    """Styles, scripts and templates lie in the rooms, beside their Python."""
+    rooms = [str(file.parent) for file in sorted(FOLDER.glob("*/__init__.py"))]
+    config.html_static_path += rooms
+    config.templates_path += rooms
+    config.exclude_patterns += ["**.py", "**.html", "**.pyc"]  # among the former
+
+
+def everywhere(_app: Sphinx, env) -> list[str]:
+    """Every page is written at every build, since any may show what stands on another."""
+    return sorted(env.found_docs)
+
+
+def setup(app: Sphinx) -> dict:
+    myst_nb.core.render.load_mime_renders = lambda: [Outputs]
+    for part in PARTS:
+        part.setup(app)
+    for name in STYLES:
+        app.add_css_file(name)
+    for name in SCRIPTS:
+        app.add_js_file(name)
+    app.connect("config-inited", files)
+    app.connect("env-updated", everywhere)
+    for when, events in ((1, BEFORE), (999, AFTER)):
+        for event, handlers in events.items():
+            for handler in handlers:
+                app.connect(event, handler, priority=when)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,28 @@
+"""Which build a page is of, and how to cite it: in the foot of every page, and at the end of each chapter.
+
+Title and authors are those of CITATION.cff.
+"""
+
+from pathlib import Path
+
+import yaml
+from sphinx.application import Sphinx
+
+from booksite.editions import version
+
+
+def cite(app: Sphinx, page: str, _template, context: dict, doctree) -> None:
+    name, date = version.build(Path(app.srcdir))
+    day = f"{date.day} {date:%B %Y}"
+    context["build"] = f"Version {name}, {day}" if name else f"Built on {day}"
+    if doctree is not None and page.startswith("notebooks/"):
+        book = yaml.safe_load(Path(app.srcdir, "CITATION.cff").read_text(encoding="utf-8"))
+        context["citation"] = {
+            "key": page.rpartition("/")[2],
+            "authors": " and ".join(author["name"] for author in book["authors"]),
+            "chapter": app.env.titles[page].astext(),
+            "book": book["title"],
+            "year": date.year,
+            "build": context["build"],
+            "url": context["pageurl"] if app.config.html_baseurl else None,
+        }
