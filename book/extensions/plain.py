@@ -35,6 +35,7 @@ from sphinx.util import logging
 log = logging.getLogger(__name__)
 FENCE = re.compile(r" {0,3}(?P<marks>:{3,}|`{3,})(?:\{(?P<name>[\w:-]+)\} *(?P<title>.*)|[^`]*)")
 OPTION = re.compile(r" *:\w+:.*")
+TARGET = re.compile(r"\([\w-]+\)= *")
 ROLE = re.compile(r"\{([\w:-]+)\}`([^`]+)`")
 LINK = re.compile(r"(?<=\]\()[^)\s]+")
 RAW = re.compile(rf"{ROLE.pattern}|^ *(?::::+|```+)\{{.*", re.M)
@@ -112,13 +113,13 @@ class Page(NamedTuple):
         return text
 
     def blocks(self, lines: list[str]) -> list[str]:
-        """The lines, with directives as quotes and details; what is fenced without one stays as it is."""
+        """The lines, with directives as quotes and details, without targets; what is fenced otherwise stays as it is."""
         done, lines = [], list(lines)
         while lines:
             line = lines.pop(0)
             opened = FENCE.fullmatch(line)
             if not opened:
-                done.append(line)
+                done += [] if TARGET.fullmatch(line) else [line]
                 continue
             body = []
             while lines and not re.fullmatch(rf" *{opened['marks']}{opened['marks'][0]}* *", lines[0]):
