@@ -19,8 +19,8 @@ MYST = re.compile(r"\{[\w:-]+\}`|^\s*(?::::+|```+)\{|^\([\w-]+\)=|run\.\w+`|\]\{
 TEXT = """\
 # Small
 
-Take {term}`softmaxes <softmax>` {cite:p}`vaswani2017attention,bengio2013straight`, as {cite:t}`radford2019language` do.
 (answer)=
+Take {term}`softmaxes <softmax>` {cite:p}`vaswani2017attention,bengio2013straight`, as {cite:t}`radford2019language` do.
 The gain is {eval}`run.gain`, see {eval}`figure.dots`, [below](#a-section-of-its-own) and
 [there](../book/verdicts.md). Math stays: $a_{i}$.
 
@@ -128,8 +128,8 @@ def test_what_becomes_of_everything_that_a_chapter_has(book):
     plain = edition(book.root / "_build" / "html", "notebooks/small")
     text = texts(plain)
     for words in (
-        "Take softmaxes ([Vaswani et al., 2017](https://arxiv.org/abs/1706.03762); "
-        "[Bengio et al., 2013](https://arxiv.org/abs/1308.3432)), as Radford et al. (2019) do.\n"
+        "# Small\n\nTake softmaxes ([Vaswani et al., 2017](https://arxiv.org/abs/1706.03762); "
+        "[Bengio et al., 2013](https://arxiv.org/abs/1308.3432)), as Radford et al. (2019) do.",
         "The gain is 2.00, see Figure 1.1, [below](#A-section%2C-of-its-own) and\n[there](../book/verdicts.md). "
         "Math stays: $a_{i}$.",
         "> **Predict**\n>\n> What is *one*?\n>\n> > **Note**\n> >\n> > Inner.",
