@@ -113,7 +113,7 @@ class Page(NamedTuple):
         return text
 
     def blocks(self, lines: list[str]) -> list[str]:
-        """The lines, with directives as quotes and details, without targets; what is fenced otherwise stays as it is."""
+        """The lines, with directives as quotes and details and without targets; what is fenced otherwise stays."""
         done, lines = [], list(lines)
         while lines:
             line = lines.pop(0)

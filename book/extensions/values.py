@@ -1,8 +1,8 @@
 """The role `eval` on the site: {eval}`run.gain` is a value of the page's own run, {eval}`figure.kept` a figure's number.
 
 In JupyterLab the kernel evaluates the same role. On the site nothing is evaluated: the value is looked up among what
-`lab.values` left in the outputs, an entry of a table by its whole name, as in {eval}`run.slope["Pre-LN"][6]`. The number
-is a reference to the figure named fig-kept.
+`lab.values` left in the outputs, an entry of a table by its whole name, as in {eval}`run.slope["Pre-LN"][6]`. The
+number is a reference to the figure named fig-kept.
 """
 
 import re
@@ -24,7 +24,7 @@ class Eval(SphinxRole):
             message = f"eval shows {forms}, not {self.text!r}"
             return [], [self.inliner.reporter.error(message, line=self.lineno)]
         if found["value"]:
-            glued = f"/{self.env.docname}.ipynb::{found['value']}:s"  # what stands between :: and the last : is its name
+            glued = f"/{self.env.docname}.ipynb::{found['value']}:s"  # the name is all between :: and the last :
             return PasteTextRole()("glue:text", self.rawtext, glued, self.lineno, self.inliner)
         target = "fig-" + found["figure"].replace("_", "-")
         named = {"refdomain": "std", "reftype": "numref", "reftarget": target, "refexplicit": False, "refwarn": True}
