@@ -61,16 +61,19 @@ def test_the_rule_catches(result):
     assert typed_results(result)
 
 
+def prose(notebook: nbformat.NotebookNode) -> list[str]:
+    """The notebook's texts, captions and text alternatives."""
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    for cell in notebook.cells:
+        shown = cell.metadata.get("mystnb", {})
+        texts += [shown.get("figure", {}).get("caption", ""), shown.get("image", {}).get("alt", "")]
+    return texts
+
+
 @pytest.mark.parametrize("path", [*NOTEBOOKS, *PAGES], ids=lambda path: path.name)
 def test_no_result_is_typed_by_hand(path):
-    if path.suffix == ".md":
-        texts = [path.read_text(encoding="utf-8")]
-    else:
-        cells = nbformat.read(path, as_version=4).cells
-        texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
-        for cell in cells:
-            shown = cell.metadata.get("mystnb", {})
-            texts += [shown.get("figure", {}).get("caption", ""), shown.get("image", {}).get("alt", "")]
+    is_page = path.suffix == ".md"
+    texts = [path.read_text(encoding="utf-8")] if is_page else prose(nbformat.read(path, as_version=4))
     assert [found for text in texts for found in typed_results(text)] == []
 
 
@@ -113,6 +116,27 @@ def test_run_and_figure_name_the_values_and_the_figures_only(path):
         if cell.cell_type == "code" and "Values()" not in cell.source:
             names = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)]
             assert not [n.id for n in names if n.id in ("run", "figure") and isinstance(n.ctx, ast.Store)], cell.source
+
+
+def not_to_be_found(notebook: nbformat.NotebookNode) -> list[str]:
+    """Values that the text shows by a name or a key that the code does not have as the text has it."""
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    shown = {each for text in prose(notebook) for each in re.findall(r"\{eval\}`run\.([^`]*)`", text)}
+    found = lambda part: re.search(rf"(?<![\w.]){re.escape(part)}(?![\w.])", code)
+    return sorted(each for each in shown if not all(map(found, re.findall(r'"[^"]*"|\w+', each))))
+
+
+def test_values_that_cannot_be_found_are_found():
+    text = '{eval}`run.a_1`, {eval}`run.a["x"]`, {eval}`run.a["z"]` and {eval}`run.a["x"][6]`'
+    code = 'run.keep("d", **{f"a_{n}": 1})\nrun.keep("d", a={"x": {64: 1, 0.6: 2}})'
+    figure = nbformat.v4.new_code_cell(metadata={"mystnb": {"figure": {"caption": "It is {eval}`run.b`."}}})
+    cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(code), figure]
+    assert not_to_be_found(nbformat.v4.new_notebook(cells=cells)) == ['a["x"][6]', 'a["z"]', "a_1", "b"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_every_value_that_is_shown_can_be_found_in_the_code(path):
+    assert not_to_be_found(nbformat.read(path, as_version=4)) == []
 
 
 def test_no_two_figures_have_one_name():

@@ -19,6 +19,7 @@ MYST = re.compile(r"\{[\w:-]+\}`|^\s*(?::::+|```+)\{|^\([\w-]+\)=|run\.\w+`|\]\{
 TEXT = """\
 # Small
 
+(answer)=
 Take {term}`softmaxes <softmax>` {cite:p}`vaswani2017attention,bengio2013straight`, as {cite:t}`radford2019language` do.
 The gain is {eval}`run.gain`, see {eval}`figure.dots`, [below](#a-section-of-its-own) and
 [there](../book/verdicts.md). Math stays: $a_{i}$.
@@ -42,7 +43,7 @@ x = {1: 2}
 
 | a | b |
 |---|---|
-| {eval}`run.gain` | {term}`softmax` |
+| {eval}`run.slope["Pre-LN, 1/√N"][6]` | {term}`softmax` |
 
 ## A section, of its own
 
@@ -62,7 +63,7 @@ from lab import explorers, figures
 from lab.values import Values
 run = Values()
 figures.use()
-run.keep(".2f", gain=2)
+run.keep(".2f", gain=2, slope={"Pre-LN, 1/√N": {6: -1}})
 explorers.show("dial", {"contexts": []}, plt.figure(), alt="A still figure of nothing at all.")
 """
 GLOSSARY = "# Glossary\n\n:::{glossary}\nsoftmax\n    Turns numbers into probabilities.\n:::\n"
@@ -127,14 +128,14 @@ def test_what_becomes_of_everything_that_a_chapter_has(book):
     plain = edition(book.root / "_build" / "html", "notebooks/small")
     text = texts(plain)
     for words in (
-        "Take softmaxes ([Vaswani et al., 2017](https://arxiv.org/abs/1706.03762); "
+        "# Small\n\nTake softmaxes ([Vaswani et al., 2017](https://arxiv.org/abs/1706.03762); "
         "[Bengio et al., 2013](https://arxiv.org/abs/1308.3432)), as Radford et al. (2019) do.",
         "The gain is 2.00, see Figure 1.1, [below](#A-section%2C-of-its-own) and\n[there](../book/verdicts.md). "
         "Math stays: $a_{i}$.",
         "> **Predict**\n>\n> What is *one*?\n>\n> > **Note**\n> >\n> > Inner.",
         "> **Warning**\n>\n> Hot\n>\n> Very.",
         "```python\nx = {1: 2}\n```",
-        "| 2.00 | softmax |",
+        "| −1.00 | softmax |",
         "> **Exercise: Two**\n>\n> What is $1 + 1$?\n",
         "<details><summary>Solution</summary>\n\nIt is 2.00.\n\n</details>",
         "**Figure 1.1.** Two dots, 2.00.",

@@ -33,16 +33,39 @@ def test_a_word_shows_without_quotes(glued):
     assert repr(run.word) == "well-known" and run.word == "well-known"
 
 
-@pytest.mark.parametrize("bad", [None, [1], torch.zeros(2)])
-def test_refuses_what_is_neither_number_nor_word(glued, bad):
-    with pytest.raises((ValueError, RuntimeError)):
-        Values().keep(".2f", gain=bad)
-    assert glued == {}
+def test_a_table_grows_and_its_entries_show_in_their_formats(glued):
+    run = Values()
+    for depth in (6, 48):
+        run.keep(".1f", slope={"Pre-LN, 1/√N: a": {depth: torch.tensor(-depth / 10)}})
+    run.keep(".0f", slope={"Post-LN": 3})
+    assert repr(run.slope) == "{'Pre-LN, 1/√N: a': {6: −0.6, 48: −4.8}, 'Post-LN': 3}"
+    assert glued == {
+        'slope["Pre-LN, 1/√N: a"][6]': "−0.6",
+        'slope["Pre-LN, 1/√N: a"][48]': "−4.8",
+        'slope["Post-LN"]': "3",
+    }
 
 
-def test_refuses_a_format_that_does_not_fit(glued):
-    with pytest.raises(ValueError, match=r"format must fit gain = 1.0, got '.2q'"):
-        Values().keep(".2q", gain=1.0)
+@pytest.mark.parametrize(
+    "format, values, says",
+    [
+        (".2f", {"gain": None}, "gain must be a number, a string or a table of such, got None"),
+        (".2f", {"gain": torch.zeros(2)}, "gain must be a number.*got tensor"),
+        (".2f", {"gain": {"a": {1: [2]}}}, r'gain\["a"\]\[1\] must be a number.*got \[2\]'),
+        (".2q", {"gain": 1.0}, "format must fit gain = 1.0, got '.2q'"),
+        (".2f", {"gain": {0.5: 1}}, "gain must have strings and ints as keys, got 0.5"),
+        (".2f", {"gain": {True: 1}}, "gain must have strings and ints as keys, got True"),
+        (".2f", {"table": 1}, "table is a table already and must not be a value, got 1"),
+        (".2f", {"value": {"a": 1}}, "value is a value already and must not be a table, got {'a': 1}"),
+    ],
+)
+def test_refuses_what_cannot_be_shown(glued, format, values, says):
+    run = Values()
+    run.keep(".2f", table={"a": 1}, value=1)
+    before = dict(glued)
+    with pytest.raises(ValueError, match=says):
+        run.keep(format, **values)
+    assert glued == before
 
 
 CAPTION = {
@@ -52,9 +75,11 @@ CAPTION = {
 
 
 def test_the_site_fills_in_values_and_numbers_of_figures(book):
-    text = "# small\n\nA gain of {eval}`run.gain` in {eval}`figure.the_line`.\n\n| a |\n|---|\n| {eval}`run.gain` |"
+    text = "# small\n\nA gain of {eval}`run.gain` in {eval}`figure.the_line`.\n\n| a | b |\n|---|---|\n"
+    text += '| {eval}`run.gain` | {eval}`run.slope["1/√N, a::b: c"][64]` |'
     source = "import matplotlib.pyplot as plt\nfrom lab import figures\nfrom lab.values import Values\n"
-    source += "figures.use()\nrun = Values()\nplt.plot([1, 2])\nrun.keep('.2f', gain=0.2);"
+    source += "figures.use()\nrun = Values()\nplt.plot([1, 2])\n"
+    source += "run.keep('.2f', gain=0.2, slope={'1/√N, a::b: c': {64: -3}});"
     book.notebook("small", SETTLE, source)
     path = book.root / "notebooks" / "small.ipynb"
     notebook = nbformat.read(path, as_version=4)
@@ -66,18 +91,22 @@ def test_the_site_fills_in_values_and_numbers_of_figures(book):
         assert code == 0, said
         page = book.page("notebooks/small")
         assert page.count('<span class="pasted-text">0.20</span>') == 2
+        assert page.count('<span class="pasted-text">−3.00</span>') == 1
         assert 'href="#fig-the-line"' in page
 
 
 def test_an_unknown_value_or_figure_stops_the_build(book):
-    book.notebook("small", SETTLE)
+    book.notebook("small", SETTLE, "from lab.values import Values\nrun = Values()\nrun.keep('d', keys={64: 1})")
     path = book.root / "notebooks" / "small.ipynb"
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells[0].source = "# small\n\n{eval}`gain + 1`, {eval}`run.gone`, {eval}`figure.lost`"
+    shown = ("gain + 1", "run.keys['64']", "run.gone", "run.keys[16]", "run.keys", "figure.lost")
+    notebook.cells[0].source = "# small\n\n" + ", ".join(f"{{eval}}`{each}`" for each in shown)
     nbformat.write(notebook, path)
     code, said = book.build()
     assert code != 0
-    assert all(says in said for says in ("not 'gain + 1'", "gone", "fig-lost")), said
+    for says in ("not 'gain + 1'", """not "run.keys['64']\"""", "'gone'", "'keys[16]'", "'keys'", "fig-lost"):
+        assert says in said, said
+    assert "not found in doc 'notebooks/small'" in said
 
 
 def test_captions_are_shown_to_who_runs_a_cell_by_hand(tmp_path, monkeypatch):

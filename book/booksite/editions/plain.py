@@ -36,6 +36,7 @@ from booksite.editions.version import git
 log = logging.getLogger(__name__)
 FENCE = re.compile(r" {0,3}(?P<marks>:{3,}|`{3,})(?:\{(?P<name>[\w:-]+)\} *(?P<title>.*)|[^`]*)")
 OPTION = re.compile(r" *:\w+:.*")
+TARGET = re.compile(r"\([\w-]+\)= *")
 ROLE = re.compile(r"\{([\w:-]+)\}`([^`]+)`")
 LINK = re.compile(r"(?<=\]\()[^)\s]+")
 RAW = re.compile(rf"{ROLE.pattern}|^ *(?::::+|```+)\{{.*", re.M)
@@ -108,13 +109,13 @@ class Page(NamedTuple):
         return text
 
     def blocks(self, lines: list[str]) -> list[str]:
-        """The lines, with directives as quotes and details; what is fenced without one stays as it is."""
+        """The lines, with directives as quotes and details and without targets; what is fenced otherwise stays."""
         done, lines = [], list(lines)
         while lines:
             line = lines.pop(0)
             opened = FENCE.fullmatch(line)
             if not opened:
-                done.append(line)
+                done += [] if TARGET.fullmatch(line) else [line]
                 continue
             body = []
             while lines and not re.fullmatch(rf" *{opened['marks']}{opened['marks'][0]}* *", lines[0]):
