@@ -4,6 +4,7 @@ The theme brings FontAwesome whole, 180 kB for a dozen icons. The template `webp
 written here: _static/icons/icons.css, and the fonts beside it.
 """
 
+import logging
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from fontTools import subset
 from sphinx.application import Sphinx
 
 THEME = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/vendor/fontawesome"
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every step
 CLASS = re.compile(r"\bfa[brs]?(?:-[a-z0-9-]+)?\b")
 
 
