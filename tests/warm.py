@@ -83,6 +83,7 @@ def _run(notebook, cwd: str, *_, **__):
         shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
         shell.reset()
         matplotlib.use(INLINE)
+        matplotlib.interactive(True)
         configure_inline_support(shell, INLINE)
         for cell in notebook.cells:
             if cell.cell_type == "code":
