@@ -1,5 +1,6 @@
 """A build that is killed, doubled, short of room or given damaged files ends right or in a clear line, and so the next."""
 
+import gc
 import os
 import re
 import resource
@@ -7,10 +8,13 @@ import signal
 import sqlite3
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
+from booksite.running import interruptions
 from conftest import LIMIT, SETTLE
+from filelock import FileLock, Timeout
 
 RUN = "from pathlib import Path\nwith Path('{name}.runs').open('a') as runs:\n    runs.write('x')"
 WAIT = """\
@@ -89,8 +93,20 @@ def test_what_was_wrong_in_a_build_is_wrong_in_the_next(book):
         assert "nowhere.md" in said
 
 
+def test_a_build_holds_its_folder_until_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    app = SimpleNamespace(outdir=tmp_path / "html", doctreedir=tmp_path / "doctrees", _warncount=0)
+    interruptions.begin(app, None)
+    gc.collect()
+    with pytest.raises(Timeout):
+        FileLock(tmp_path / ".lock").acquire(blocking=False)
+    interruptions.end(app, None)
+    FileLock(tmp_path / ".lock").acquire(blocking=False)
+
+
 @pytest.mark.weekly
 def test_two_builds_at_once_run_each_notebook_once(book):
+    book.kernels = True
     book.notebook("small", SETTLE, RUN.format(name="small"), WAIT)
     first = book.start()
     until((book.root / "notebooks" / "pid").exists, first)
