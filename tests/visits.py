@@ -180,6 +180,7 @@ def visit(browser: Browser, host: str, page: str, width: int) -> Visit:
         loaded = {urlsplit(asked[request]).path: size for request, size in files.items()}
         wider, paint, formulas = tab.evaluate(WIDER), tab.evaluate(PAINT), tab.locator("mjx-container").count()
         anatomy = measure(tab) if page.startswith("notebooks/") else {}
+        complained = list(complaints)  # what is done from here on may ask for files itself
         tab.evaluate(UNFOLD)
         tab.evaluate(SETTLED)
         stops = tab.evaluate(STOPS)
@@ -191,7 +192,7 @@ def visit(browser: Browser, host: str, page: str, width: int) -> Visit:
             tab.evaluate(STILLS)
             ratios = tab.evaluate(RATIOS)
             texts = [(theme, *text) for theme in ("light", "dark") for text in in_figures(tab, theme)]
-    return Visit(page, width, complaints, wider, formulas, anatomy, paint, loaded, found, stops, ratios, texts)
+    return Visit(page, width, complained, wider, formulas, anatomy, paint, loaded, found, stops, ratios, texts)
 
 
 def turn(tab: Page, theme: str) -> None:
