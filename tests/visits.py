@@ -71,7 +71,8 @@ STILLS = """async () => {
   const article = document.querySelector("article");
   for (const image of document.images) image.loading = "eager";
   for (const still of window.stills ?? []) article?.append(still);
-  await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
+  const loaded = (image) => image.complete || new Promise((done) => (image.onload = image.onerror = done));
+  await Promise.all([...document.images].map(loaded));
 }"""
 KEEP = """() => new MutationObserver((changes) => {
   const gone = changes.flatMap((change) => [...change.removedNodes]).filter((node) => node.matches?.(".explorer-still"));
