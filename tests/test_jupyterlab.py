@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import URLError
 
 import nbformat
 import pytest
@@ -17,6 +18,13 @@ from test_interruptions import until
 
 VALUE = re.compile(r"\b(?:run|figure)\.\w+")
 RAW = re.compile(rf"\{{[a-z:]+\}}`|\.ipynb::|NameError|Traceback|{VALUE.pattern}")
+
+
+def answers(address: str) -> bool:
+    try:
+        return urllib.request.urlopen(address, timeout=LIMIT).status == 200
+    except URLError:
+        return False
 
 
 @contextmanager
@@ -36,7 +44,7 @@ def lab(folder: Path, settings: Path) -> Iterator[str]:
         found = lambda: re.search(r"http://(?:localhost|127\.0\.0\.1):\d+/", log.read_text())
         until(lambda: found() or server.poll() is not None)
         assert found(), log.read_text()
-        urllib.request.urlopen(f"{found()[0]}api", timeout=LIMIT)
+        until(lambda: answers(f"{found()[0]}api"))  # it says its address before it listens there
         yield found()[0]
     finally:
         ended(server)
