@@ -61,7 +61,11 @@ UNFOLD = r"""() => {
   }
   document.head.append(Object.assign(document.createElement("style"), { textContent: "* { animation: none !important; transition: none !important }" }));
 }"""
-SETTLED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
+# Two frames; Chromium stops drawing a long page now and then, and lays it out all the same
+SETTLED = """() => new Promise((done) => {
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)));
+  setTimeout(done, 1000);
+})"""
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 # What scrolls is a stop for the tab key, and nothing else of the text is
 STOPS = """() => [...document.querySelectorAll("article :is(pre, .pst-scrollable-table-container, div.math > mjx-container)")]
