@@ -1,7 +1,7 @@
 """The content security policy: every page works under it, and it stops what was not built here."""
 
 import pytest
-from anatomy import served
+from browser import served
 from bs4 import BeautifulSoup
 
 WATCH = """

@@ -1,11 +1,6 @@
-"""The long proof, resumable: python tests/prove.py [seeds | machines | faults | all] [--chapter NAME] [--bases N]
+"""Runs chapters under other base seeds and settings, on other machines and with planted faults."""
 
-Runs the chapters under other base seeds, on other machines, and with planted faults, as many at a time as the
-machine bears, and adds a line for each to book/proof.jsonl, from which the page "How we know" is made. What stands
-there for the code of today is not run again; what belongs to other code is dropped.
-"""
-
-import argparse
+import ast
 import datetime
 import importlib.metadata
 import json
@@ -19,59 +14,81 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+import execution  # at_once, run
 import nbformat
 
-ROOT = Path(__file__).parent.parent
-sys.path += [str(ROOT / "book" / "extensions"), str(ROOT / "tests")]
-import execution  # noqa: E402
-import faults  # noqa: E402
-import proof  # noqa: E402
-import stamps  # noqa: E402
+from lab import claims, contents
+from proof import faults, results
 
-MARK = "PROOF "
-# Goes before a chapter's first cell: every claim says what it found, and none stops the notebook.
+BASES = [0, 1023, *range(2000, 20_000, 1000)]
+DEVELOPMENT = 3  # under the base seeds 0, 1, 2 a claim is made, and tried with other settings
+# by name: the environment in which the chapters run, and the interpreter where it is another one; what is not
+# installed is left out, and made by: python3.13 -m venv _build/machines/3.13, and pip install -r requirements.txt there
+MACHINES: dict[str, dict] = {
+    "two threads": {"environment": {"OMP_NUM_THREADS": "2"}},
+    "no vector instructions": {"environment": {"ATEN_CPU_CAPABILITY": "default"}},
+    "Python 3.12": {"python": "_build/machines/3.12/bin/python"},
+    "Python 3.13": {"python": "_build/machines/3.13/bin/python"},
+    "the newest PyTorch": {"python": "_build/machines/newest/bin/python"},
+}
+CLAIM = "application/vnd.claim+json"
+# Goes before a chapter's first cell: every claim shows what it found, and none stops the notebook.
 RECORD = f"""
-def _recorded():
-    import json
+def _record():
+    from IPython.display import display
     from lab import claims
-    settle = claims.settle
-    def record(claim, *, test, evidence, control, **said):
-        refuted = None
-        try:
-            settle(claim, test=test, evidence=evidence, control=control, **said)
-        except (claims.ClaimRefuted, claims.ControlPassed) as error:
-            refuted = str(error)
-        sides = [[float(f"{{float(v):.5g}}") for v in side.values()] for side in (evidence, control)]
-        found = dict(claim=claim, evidence=sides[0], control=sides[1], refuted=refuted)
-        print({MARK!r} + json.dumps(found | dict(passes=claims.passing(test, sides[0] + sides[1]))))
-    claims.settle = record
-_recorded()
+    claims.settle = lambda claim, **said: display({{{CLAIM!r}: claims.weigh(claim, **said)}}, raw=True)
+_record()
 """
 
 
-def one(chapter: str, base_seed: int, stop: bool = False, whole: bool = False) -> dict:
+def code_of(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def prepared(root: Path, chapter: str, settings: dict[str, str]) -> nbformat.NotebookNode:
+    """A chapter in which each of `settings` (name -> Python literal) replaces what is assigned to that name.
+
+    Raises:
+        ValueError: a value is no literal, or there is not one top-level assignment of the name alone.
+    """
+    notebook = nbformat.read(root / "notebooks" / f"{chapter}.ipynb", as_version=4)
+    for name, value in settings.items():
+        try:
+            ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            raise ValueError(f"{name} must be set to a Python literal, got {value!r}") from None
+        found = [
+            (cell, node.value)
+            for cell in code_of(notebook)
+            for node in ast.parse(cell.source).body
+            if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]
+        ]
+        if len(found) != 1:
+            raise ValueError(
+                f"{chapter} must set {name} once, by an assignment of its own; it does so {len(found)} times"
+            )
+        cell, old = found[0]
+        lines = cell.source.encode().splitlines(keepends=True)  # ast counts in bytes
+        before = b"".join(lines[: old.lineno - 1]) + lines[old.lineno - 1][: old.col_offset]
+        after = lines[old.end_lineno - 1][old.end_col_offset :] + b"".join(lines[old.end_lineno :])
+        cell.source = (before + value.encode() + after).decode()
+    return notebook
+
+
+def one(root: Path, chapter: str, settings: dict[str, str], stop: bool = False) -> dict:
     """Run one chapter here; what each claim found, and what stopped it, if anything did.
 
-    With `stop` the first claim that falls stops the notebook, as in the book. Only with `whole` run cells on which
-    no claim and no assert depends.
+    With `stop` the first claim that falls stops the notebook, as in the book.
     """
-    notebook = nbformat.read(ROOT / "notebooks" / f"{chapter}.ipynb", as_version=4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    changed = 0
-    for cell in code:
-        cell.source, found = re.subn(r"^BASE_SEED = \d+$", f"BASE_SEED = {base_seed}", cell.source, flags=re.M)
-        changed += found
-    if changed != 1:
-        raise ValueError(f"{chapter} must set BASE_SEED once, on a line of its own; it does so {changed} times")
-    if not whole:
-        notebook.cells = code = stamps.settling(code)
+    notebook = prepared(root, chapter, settings)
+    code = code_of(notebook)
     if not stop:
         code[0].source = RECORD + code[0].source
-    result = execution.run(notebook, str(ROOT / "notebooks"), 3600, False)
-    printed = "".join(output.get("text", "") for cell in code for output in cell.get("outputs", []))
-    claims = [json.loads(line[len(MARK) :]) for line in printed.splitlines() if line.startswith(MARK)]
+    result = execution.run(notebook, str(root / "notebooks"), 3600, False)
+    shown = [output.get("data", {}).get(CLAIM) for cell in code for output in cell.get("outputs", [])]
     return {
-        "claims": {found.pop("claim"): found for found in claims},
+        "claims": {record["claim"]: kept(record) for record in shown if record},
         "stopped": result.exc_string.splitlines()[0] if result.err else None,
         "seconds": round(result.time),
         "python": platform.python_version(),
@@ -79,42 +96,43 @@ def one(chapter: str, base_seed: int, stop: bool = False, whole: bool = False) -
     }
 
 
+def kept(record: dict) -> dict:
+    """Of a claim's record, what the results keep: five digits of each value."""
+    sides = {side: [float(f"{value:.5g}") for value in record[side].values()] for side in ("evidence", "control")}
+    return sides | {name: record[name] for name in ("passes", "refuted")}
+
+
 def run_chapter(
-    tree: Path, chapter: str, *flags: str, base_seed: int = 0, python: str = sys.executable, **environment: str
+    tree: Path, chapter: str, settings: dict[str, str], *flags: str, python: str = sys.executable, **environment: str
 ) -> dict:
     """Run a chapter of the book at `tree` in a process of its own, with other environment variables."""
-    command = [python, str(tree / "tests" / "prove.py"), "one", "--chapter", chapter, "--bases", str(base_seed)]
+    given = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    command = [python, str(tree / "book" / "proof"), "one", "--chapter", chapter, *given, *flags]
     surroundings = os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"} | environment
-    done = subprocess.run([*command, *flags], capture_output=True, text=True, env=surroundings)
+    done = subprocess.run(command, capture_output=True, text=True, env=surroundings)
     if done.returncode:
-        raise RuntimeError(f"{chapter}, base seed {base_seed}: {done.stderr[-2000:]}")
+        raise RuntimeError(f"{chapter}, {', '.join(given)}: {done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def seed_run(case: dict) -> dict:
-    """Run a chapter under a base seed; under the first one whole as well, which must change nothing."""
-    found = run_chapter(ROOT, case["chapter"], base_seed=case["base_seed"])
-    if case["base_seed"] == proof.BASES[0]:
-        whole = run_chapter(ROOT, case["chapter"], "--whole", base_seed=case["base_seed"])
-        if whole["claims"] != found["claims"]:
-            raise RuntimeError("cells that were left out change what the claims find")
-    return found
+def run(root: Path, case: dict) -> dict:
+    """What there is to say about a case."""
+    if case["kind"] == "faults":
+        return fault_run(root, faults.FAULTS[case["fault"]])
+    settings = {"BASE_SEED": str(case.get("base_seed", 0))} | case.get("settings", {})
+    machine = MACHINES.get(case.get("machine"), {})
+    return run_chapter(
+        root, case["chapter"], settings, python=interpreter(root, machine), **machine.get("environment", {})
+    )
 
 
-def machine_run(case: dict) -> dict:
-    machine = proof.MACHINES[case["machine"]]
-    return run_chapter(ROOT, case["chapter"], python=proof.interpreter(machine), **machine.get("environment", {}))
-
-
-def fault_run(case: dict) -> dict:
+def fault_run(root: Path, fault: faults.Fault) -> dict:
     """Plant a fault in a copy of the book; who notices: a claim, the notebook otherwise, a test, or nobody."""
-    fault = faults.FAULTS[case["fault"]]
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "book"
-        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".*", "_build", "__pycache__"))
-        shutil.copy(ROOT / "pyproject.toml", tree)
+        shutil.copytree(root, tree, ignore=shutil.ignore_patterns(".*", "_build", "__pycache__"))
         faults.plant(tree, fault)
-        found = run_chapter(tree, case["chapter"], "--stop")
+        found = run_chapter(tree, fault.chapter, {"BASE_SEED": "0"}, "--stop")
         stopped = found.pop("stopped")
         del found["claims"]
         if stopped:
@@ -122,75 +140,74 @@ def fault_run(case: dict) -> dict:
             return found | {"caught": "claim" if claim else "notebook", "by": claim[2] if claim else stopped[:160]}
         tests = [str(tree / "tests" / name) for name in faults.tests_of(fault)]
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--numprocesses=0", *tests]
-        done = subprocess.run(
-            command, cwd=tree, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
-        )
+        surroundings = os.environ | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, cwd=tree, capture_output=True, text=True, env=surroundings)
         failed = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", done.stdout, re.M)
         if done.returncode and not failed:
-            raise RuntimeError(f"{case['fault']}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+            raise RuntimeError(f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
         return found | ({"caught": "test", "by": failed[1]} if failed else {"caught": "nobody", "by": ""})
 
 
-def cases(kind: str, bases: int) -> list[dict]:
+def interpreter(root: Path, machine: dict) -> str | None:
+    """The Python of a machine, where it is installed."""
+    return shutil.which(root / machine.get("python", sys.executable))
+
+
+def cases(root: Path, kind: str, bases: int | None, settings: dict[str, str]) -> list[dict]:
     """What there is to run of a kind."""
-    chapters = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
-    if kind == "seeds":
-        return [{"chapter": chapter, "base_seed": seed} for seed in proof.BASES[:bases] for chapter in chapters]
+    if kind == "faults":
+        return [{"chapter": fault.chapter, "fault": name} for name, fault in faults.FAULTS.items()]
     if kind == "machines":
-        known = [name for name, each in proof.MACHINES.items() if proof.interpreter(each)]
-        return [{"chapter": chapter, "machine": name} for name in known for chapter in chapters]
-    return [{"chapter": fault.chapter, "fault": name} for name, fault in faults.FAULTS.items()]
+        runs = [{"machine": name} for name, each in MACHINES.items() if interpreter(root, each)]
+    elif kind == "conditions":
+        runs = [{"settings": settings, "base_seed": seed} for seed in range(bases or DEVELOPMENT)]
+    else:
+        runs = [{"base_seed": seed} for seed in BASES[:bases]]
+    return [{"chapter": chapter} | each for each in runs for chapter in contents.chapters()]
 
 
-def prove(kinds: list[str], chapter: str | None, bases: int) -> bool:
-    """Run what is missing; say whether all ran."""
-    data = proof.read(ROOT)
-    current = [line for line in data if proof.is_current(ROOT, line)]
-    print(f"{len(current)} results stand, {len(data) - len(current)} belong to other code and are dropped", flush=True)
-    (ROOT / proof.DATA).write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in current))
-    done = {proof.key(line) for line in current}
-    run = {"seeds": seed_run, "machines": machine_run, "faults": fault_run}
-    todo = [(kind, case) for kind in kinds for case in cases(kind, bases)]
-    todo = [(kind, {"kind": kind} | case) for kind, case in todo if chapter in (None, case["chapter"])]
-    todo = [(kind, case) for kind, case in todo if proof.key(case) not in done]
+def prove(root: Path, kinds: list[str], chapter: str | None, bases: int | None, settings: dict[str, str]) -> bool:
+    """Run what is missing; say whether all ran.
+
+    Raises:
+        ValueError: there is no such chapter, or it cannot be given these settings.
+    """
+    if chapter:
+        contents.number(chapter)
+        prepared(root, chapter, settings)
+    counting, others = results.sorted_out(root)
+    done = {results.key(line) for line in counting}
+    todo = [{"kind": kind} | case for kind in kinds for case in cases(root, kind, bases, settings)]
+    todo = [case for case in todo if chapter in (None, case["chapter"]) and results.key(case) not in done]
+    written = {case["chapter"] for case in todo}
+    staying = [line for line in others if line["chapter"] not in written]
+    print(f"{len(counting)} results count; {len(others) - len(staying)} no longer do and are dropped", flush=True)
+    results.write(root, counting + staying)
+    todo = [case | {"stamp": stamp} for case, stamp in zip(todo, results.stamps_of(root, todo), strict=True)]
     failed = False
     with ThreadPoolExecutor(execution.at_once()) as pool:
-        runs = {}
-        for kind, case in todo:
-            case["stamp"] = proof.stamp_of(ROOT, case)
-            runs[pool.submit(run[kind], case)] = case
+        runs = {pool.submit(run, root, case): case for case in todo}
         for number, ended in enumerate(as_completed(runs), start=1):
-            case = runs[ended]
-            name = ", ".join(str(value) for value in proof.key(case))
+            case, name = runs[ended], f"{number} of {len(runs)}: {', '.join(results.key(runs[ended]))}"
             try:
                 line = case | ended.result() | {"date": datetime.date.today().isoformat()}
             except Exception as error:
                 failed = True
-                print(f"{number} of {len(runs)}: {name} did not run: {error}", flush=True)
+                print(f"{name} did not run: {error}", flush=True)
                 continue
-            if proof.is_current(ROOT, line):  # not edited meanwhile
-                with (ROOT / proof.DATA).open("a") as file:
-                    file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            refuted = [f["refuted"] for f in line.get("claims", {}).values() if f["refuted"]]
-            print(
-                f"{number} of {len(runs)}: {name}, {line['seconds']} s: {proof.outcome(line)}",
-                *refuted,
-                sep="\n  ",
-                flush=True,
-            )
+            if results.stamps_of(root, [line]) == [line["stamp"]]:  # not edited meanwhile
+                results.add(root, line)
+            print(f"{name}, {line['seconds']} s: {results.outcome(line)}", *said(line), sep="\n  ", flush=True)
     return not failed
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["seeds", "machines", "faults", "all", "one"])
-    parser.add_argument("--chapter", help="one chapter's name; all chapters without it")
-    parser.add_argument("--bases", type=int, default=len(proof.BASES), help="how many base seeds; with `one`, which")
-    parser.add_argument("--stop", action="store_true", help="with `one`: stop at the first claim that falls")
-    parser.add_argument("--whole", action="store_true", help="with `one`: run cells that feed no claim, too")
-    arguments = parser.parse_args()
-    if arguments.what == "one":
-        print(json.dumps(one(arguments.chapter, arguments.bases, arguments.stop, arguments.whole)))
-    else:
-        kinds = ["faults", "machines", "seeds"] if arguments.what == "all" else [arguments.what]
-        sys.exit(0 if prove(kinds, arguments.chapter, arguments.bases) else 1)
+def said(line: dict) -> list[str]:
+    """What there is to say of a result claim by claim: of all under other settings, else of those that fell."""
+    found = []
+    for name, each in line.get("claims", {}).items():
+        evidence, control = (claims.spread(dict(enumerate(each[side]))) for side in ("evidence", "control"))
+        if line["kind"] == "conditions":
+            found.append(f"{name} {'fell' if each['refuted'] else 'held'}: {evidence}; control {control}")
+        if each["refuted"]:
+            found.append(each["refuted"])
+    return found

@@ -61,6 +61,27 @@ def settle(
         ValueError: a malformed id, no values, a value that is not a finite number, two runs of one name,
             a test that is no function, or words that are no string.
     """
+    record = weigh(claim, test=test, evidence=evidence, control=control, says=says, control_says=control_says)
+    if refuted := record.pop("refuted"):
+        kind = ControlPassed if all(map(test, record["evidence"].values())) else ClaimRefuted
+        raise kind(refuted)
+    display({"text/html": _settled(record), "text/plain": _plain(record)}, raw=True)
+
+
+def weigh(
+    claim: str,
+    *,
+    test: Callable[[float], bool],
+    evidence: Mapping,
+    control: Mapping,
+    says: str,
+    control_says: str,
+) -> dict:
+    """The record that `settle` leaves of `claim`, also where it falls: `refuted` says why, or is None.
+
+    Raises:
+        ValueError: as `settle` does.
+    """
     if not isinstance(claim, str) or not NAME.fullmatch(claim):
         raise ValueError(f"claim must look like 'N1a' or 'N1b.weights', got {claim!r}")
     if not callable(test):
@@ -70,14 +91,17 @@ def settle(
             raise ValueError(f"{claim}: {name} must be a string, got {words!r}")
     evidence = _numbers(claim, "evidence", evidence)
     control = _numbers(claim, "control", control)
-    for run, value in evidence.items():
-        if not test(value):
-            raise ClaimRefuted(f"{claim}: {says}: {run} gives {value:.4g}, which fails the test")
-    for run, value in control.items():
-        if test(value):
-            raise ControlPassed(f"{claim}: {control_says}: {run} gives {value:.4g}, which passes the test")
-
-    record = {
+    failed = [
+        f"{claim}: {says}: {run} gives {value:.4g}, which fails the test"
+        for run, value in evidence.items()
+        if not test(value)
+    ]
+    passed = [
+        f"{claim}: {control_says}: {run} gives {value:.4g}, which passes the test"
+        for run, value in control.items()
+        if test(value)
+    ]
+    return {
         "claim": claim,
         "anchor": "claim-" + claim.replace(".", "-").lower(),
         "says": says,
@@ -85,8 +109,8 @@ def settle(
         "control_says": control_says,
         "control": control,
         "passes": passing(test, [*evidence.values(), *control.values()]),
+        "refuted": next(iter(failed + passed), None),
     }
-    display({"text/html": _settled(record), "text/plain": _plain(record)}, raw=True)
 
 
 def spread(values: Mapping[str, float]) -> str:
