@@ -249,7 +249,6 @@ class ProofDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         if self.arguments[0] not in PARTS:
             raise self.error(f"proof must be one of {', '.join(PARTS)}, got {self.arguments[0]!r}")
-        self.env.metadata[self.env.docname]["proof"] = True
         return [part(part=self.arguments[0])]
 
 
@@ -260,11 +259,6 @@ class ProofRole(SphinxRole):
         found = number(name=self.text)
         self.set_source_info(found)
         return [found], []
-
-
-def pages(app: Sphinx, env) -> list[str]:
-    """The page is written at every build, since the code may have changed."""
-    return [name for name, said in env.metadata.items() if "proof" in said]
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -293,11 +287,8 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             node.replace_self(nodes.paragraph("", "None has run yet with the code of today."))
 
 
-def setup(app: Sphinx) -> dict:
+def setup(app: Sphinx) -> None:
     app.add_node(part)
     app.add_node(number)
     app.add_directive("proof", ProofDirective)
     app.add_role("proof", ProofRole())
-    app.connect("env-updated", pages)
-    app.connect("doctree-resolved", fill)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
