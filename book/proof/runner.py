@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import nbformat
-from booksite.running.notebooks import at_once, run
+from booksite.running import notebooks
 from lab import claims, contents
 
 from proof import faults, results
@@ -32,11 +32,11 @@ MACHINES: dict[str, dict] = {
     "the newest PyTorch": {"python": "_build/machines/newest/bin/python"},
 }
 # Goes before a chapter's first cell: every claim shows what it found, and none stops the notebook.
-RECORD = f"""
+RECORD = """
 def _record():
     from IPython.display import display
     from lab import claims
-    claims.settle = lambda claim, **said: display({{claims.MIME: claims.weigh(claim, **said)}}, raw=True)
+    claims.settle = lambda claim, **said: display({claims.MIME: claims.weigh(claim, **said)}, raw=True)
 _record()
 """
 
@@ -84,7 +84,7 @@ def one(root: Path, chapter: str, settings: dict[str, str], stop: bool = False) 
     code = code_of(notebook)
     if not stop:
         code[0].source = RECORD + code[0].source
-    result = run(notebook, str(root / "notebooks"), 3600, False)
+    result = notebooks.run(notebook, str(root / "notebooks"), 3600, False)
     shown = [output.get("data", {}).get(claims.MIME) for cell in code for output in cell.get("outputs", [])]
     return {
         "claims": {record["claim"]: kept(record) for record in shown if record},
@@ -184,7 +184,7 @@ def prove(root: Path, kinds: list[str], chapter: str | None, bases: int | None, 
     results.write(root, counting + staying)
     todo = [case | {"stamp": stamp} for case, stamp in zip(todo, results.stamps_of(root, todo), strict=True)]
     failed = False
-    with ThreadPoolExecutor(at_once()) as pool:
+    with ThreadPoolExecutor(notebooks.at_once()) as pool:
         runs = {pool.submit(run, root, case): case for case in todo}
         for number, ended in enumerate(as_completed(runs), start=1):
             case, name = runs[ended], f"{number} of {len(runs)}: {', '.join(results.key(runs[ended]))}"
