@@ -1,5 +1,6 @@
 """How we know: which results count, what the page computes, and the runner behind it."""
 
+import functools
 import json
 import math
 import shutil
@@ -33,9 +34,14 @@ def edit(tree: Path, old: str, new: str, chapter: str = CHAPTER) -> None:
     nbformat.write(notebook, path)
 
 
+@functools.cache
+def today() -> dict[str, str]:
+    return {chapter: stamps.stamp(ROOT, chapter) for chapter in contents.chapters()}
+
+
 def changed(tree: Path) -> set[str]:
     """The chapters whose stamps are not those of the book."""
-    return {chapter for chapter in contents.chapters() if stamps.stamp(tree, chapter) != stamps.stamp(ROOT, chapter)}
+    return {chapter for chapter, stamp in today().items() if stamps.stamp(tree, chapter) != stamp}
 
 
 def test_no_stamp_changes_with_comments_text_the_base_seed_and_what_only_shows(tree):
