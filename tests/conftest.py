@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 import warm
-from anatomy import chromium, served
+from browser import chromium, served
 
 from lab import explorers
 

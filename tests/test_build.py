@@ -9,11 +9,11 @@ import sys
 from types import SimpleNamespace
 
 import execution
-import faults
 import nbformat
 import psutil
 import pytest
 from conftest import ROOT, SETTLE, Book
+from proof import faults
 
 from lab import language_model
 
@@ -328,7 +328,7 @@ def test_a_fault_stops_the_build_and_is_named(book, fault):
 
 
 def test_a_fault_in_a_chapter_stops_the_build_and_names_the_claim(book):
-    """One, through a build; tests/prove.py plants all of them."""
+    """One, through a build; the runner of book/proof plants all of them."""
     fault = faults.FAULTS["the draw is an argmax"]
     for path in (ROOT / "notebooks").glob("*.ipynb"):  # chapters take definitions from others
         shutil.copy(path, book.root / "notebooks")

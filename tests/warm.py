@@ -32,6 +32,6 @@ def _build(arguments: list[str], log: Path, environment: dict[str, str]) -> None
         os.dup2(said.fileno(), 2)
     os.environ.clear()
     os.environ.update(environment)
-    own = [str(ROOT / name) for name in ("", "notebooks", "tests", "book/extensions")]
+    own = [str(ROOT / name) for name in ("", "notebooks", "tests", "book", "book/extensions")]
     sys.path[:] = [path for path in sys.path if path not in own]  # a copy of the book has its own
     main(arguments, prog_name="jupyter-book")

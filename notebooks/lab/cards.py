@@ -76,30 +76,44 @@ def spread(values: Mapping[str, float], say: Say = str) -> str:
 
 
 def picture(record: Mapping, say: Say = str) -> str:
-    """The values of a claim's record and where its test passes, as one SVG element.
+    """The values of a claim's record, a mark each, and where its test passes, as one SVG element.
 
     It scales down to the room there is, takes the colour of the text around it, and needs no style sheet.
     """
     shown = layout(record)
-    shapes = [f'<g fill="{GREEN}" fill-opacity="0.22">']
-    shapes += [f'<rect x="{a:.1f}" y="0" width="{b - a:.1f}" height="{shown.axis}"/>' for a, b in shown.shaded]
-    shapes += [f'</g><g fill="{BLUE}" fill-opacity="0.5" stroke="{BLUE}">']
-    shapes += [_dot(x, y) for x, y in shown.dots]
-    shapes += [f'</g><g fill="none" stroke="{ORANGE}" stroke-width="1.6">']
-    shapes += [_cross(x, y) for x, y in shown.crosses]
-    ticks = "".join(f"M{x:.1f} {shown.axis}v4" for x in shown.ticks)
-    shapes += [f'</g><path d="M0 {shown.axis}H{WIDTH}{ticks}" fill="none" stroke="currentColor"/>']
-    shapes += ['<g fill="currentColor" stroke="none" font-size="12">']
-    shapes += [
-        f'<text x="{x:.1f}" y="{shown.axis + 16}" text-anchor="{anchor}">{text}</text>'
-        for x, anchor, text in shown.labels
-    ]
+    dots, crosses = "".join(_dot(*at) for at in shown.dots), "".join(_cross(*at) for at in shown.crosses)
+    marks = (
+        f'<g fill="{BLUE}" fill-opacity="0.5" stroke="{BLUE}">{dots}</g>'
+        f'<g fill="none" stroke="{ORANGE}" stroke-width="1.6">{crosses}</g>'
+    )
+    style = f"display:block;width:100%;max-width:{1.25 * WIDTH:.0f}px;height:auto;margin:0.3em 0;overflow:visible"
+    return _drawn(shown, shown.axis, marks, described(record, say), style)
+
+
+def strip(record: Mapping, label: str) -> str:
+    """The same where the values are hundreds: evidence as bars above, control below. `label` says what is seen."""
+    shown, band = layout(record), 9
+    bars = ""
+    for marks, y, colour in ((shown.dots, 2, BLUE), (shown.crosses, band + 4, ORANGE)):
+        places = sorted({round(2 * x) / 2 for x, _ in marks})
+        bars += f'<path d="{"".join(f"M{x:g} {y}v{band}" for x in places)}" stroke="{colour}"/>'
+    marks = f'<g fill="none" stroke-width="1.5" stroke-opacity="0.6">{bars}</g>'
+    return _drawn(shown, 2 * band + 6, marks, label, f"width:100%;max-width:{WIDTH}px;height:auto")
+
+
+def _drawn(shown: "Layout", axis: int, marks: str, label: str, style: str) -> str:
+    """Marks over an axis at the height `axis`, shaded where the test passes."""
+    shaded = "".join(f'<rect x="{a:.1f}" y="0" width="{b - a:.1f}" height="{axis}"/>' for a, b in shown.shaded)
+    ticks = "".join(f"M{x:.1f} {axis}v4" for x in shown.ticks)
+    words = "".join(
+        f'<text x="{x:.1f}" y="{axis + 16}" text-anchor="{anchor}">{text}</text>' for x, anchor, text in shown.labels
+    )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {shown.axis + 20}" role="img" '
-        f'aria-label="{html.escape(described(record, say))}" '
-        f'style="display:block;width:100%;max-width:{1.25 * WIDTH:.0f}px;height:auto;margin:0.3em 0;overflow:visible">'
-        + "".join(shapes)
-        + "</g></svg>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {axis + 20}" role="img" '
+        f'aria-label="{html.escape(label)}" style="{style}">'
+        f'<g fill="{GREEN}" fill-opacity="0.22">{shaded}</g>{marks}'
+        f'<path d="M0 {axis}H{WIDTH}{ticks}" fill="none" stroke="currentColor"/>'
+        f'<g fill="currentColor" stroke="none" font-size="12">{words}</g></svg>'
     )
 
 

@@ -31,7 +31,7 @@ class question(nodes.General, nodes.Element):
     """A chapter's answer; attributes: chapter (docname), figure (name or None)."""
 
 
-class part(nodes.General, nodes.Element):
+class cards_of_part(nodes.General, nodes.Element):
     """Stands where the cards of a part will be; attribute: caption."""
 
 
@@ -62,7 +62,7 @@ class QuestionsDirective(SphinxDirective):
     final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
-        node = part(caption=self.arguments[0])
+        node = cards_of_part(caption=self.arguments[0])
         self.set_source_info(node)
         return [node]
 
@@ -96,7 +96,7 @@ def picture(doctree: nodes.document, name: str | None) -> nodes.Node | None:
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    for node in list(doctree.findall(part)):
+    for node in list(doctree.findall(cards_of_part)):
         known, found = questions(app.env), chapters(app.env, node["caption"])
         if not found:
             log.warning("the table of contents has no part %r", node["caption"], location=node)
@@ -131,6 +131,6 @@ def card(app: Sphinx, docname: str, found: question) -> nodes.container:
 
 def setup(app: Sphinx) -> None:
     app.add_node(question)
-    app.add_node(part)
+    app.add_node(cards_of_part)
     app.add_directive("question", QuestionDirective)
     app.add_directive("questions", QuestionsDirective)
