@@ -89,7 +89,7 @@ class folded(nodes.container, Worded):
         self["prompt_show"] = words.get(self["prompt_show"], self["prompt_show"])
 
 
-class figure(nodes.image, Worded):
+class drawing(nodes.image, Worded):
     """A figure that a notebook drew; attribute: labels."""
 
     def messages(self) -> list[str]:
@@ -135,7 +135,7 @@ class Find(SphinxTransform):
         for node in list(self.document.findall(nodes.image)):
             if node["uri"].startswith("/") and node["uri"].endswith(".svg"):
                 svg = Path(self.app.srcdir, node["uri"].lstrip("/")).read_text(encoding="utf-8")
-                replace(node, figure("", labels=labels(svg), **node.attributes))
+                replace(node, drawing("", labels=labels(svg), **node.attributes))
         for node in list(self.document.findall(exercise_subtitle)):
             words, node.children = title_words("", "", *node.children), []
             node += words
@@ -176,7 +176,7 @@ def setup(app: Sphinx) -> None:
     app.add_message_catalog(CATALOGUE, str(Path(app.srcdir, LOCALE)))
     app.add_transform(Find)
     app.add_transform(Translate)
-    for node in (folded, figure, title_words):
+    for node in (folded, drawing, title_words):
         app.add_node(node)
     scripts = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parents[1].glob("*/*.js"))]
     words = json.dumps(table(*scripts), ensure_ascii=False).replace("<", "\\u003c")
