@@ -283,7 +283,7 @@ def canonical(name: str) -> str:
 
 def write(app: Sphinx, error: Exception | None) -> None:
     """Put the plain editions where the pages' download buttons point."""
-    if error or app.builder.format != "html":
+    if error or app.builder.name != "html":
         return
     for docname in sorted(app.env.found_docs):
         path = Path(app.env.doc2path(docname))
