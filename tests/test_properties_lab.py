@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 import torch
 from bs4 import BeautifulSoup
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lab import claims, training
 from lab.transformer import Attention, Block, Embedding, FeedForward, Transformer, init
 
-some = settings(deadline=None, derandomize=True, max_examples=60)
 FLOATS = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 PARTS = ["attention", "feed-forward", "block", "stack"]
 
@@ -48,7 +47,6 @@ parts = st.fixed_dictionaries(
 )
 
 
-@some
 @given(
     options=parts,
     batch=st.integers(0, 3),
@@ -63,7 +61,6 @@ def test_the_output_has_the_shape_and_type_of_the_input_whatever_stands_in_it(op
         assert y.isfinite().all()
 
 
-@some
 @given(
     options=parts,
     shape=st.lists(st.integers(0, 6), min_size=0, max_size=4),
@@ -78,7 +75,6 @@ def test_vectors_of_another_width_or_type_are_refused_by_name(options, shape, dt
         part(**options)(x)
 
 
-@some
 @given(options=parts, length=st.integers(1, 6), seen=st.integers(1, 6), size=st.sampled_from([1e-3, 1.0, 20.0]))
 def test_what_comes_later_changes_nothing_in_a_causal_part(options, length, seen, size):
     model = part(**options | dict(attention="causal"))
@@ -96,7 +92,6 @@ def test_no_number_at_a_later_position_gives_nan_and_never_another_number(bad):
     assert part("attention", 6, 2, "pre", "causal", torch.float32)(x).isnan().all()
 
 
-@some
 @given(
     n_layer=st.integers(1, 2),
     room=st.integers(1, 5),
@@ -125,7 +120,6 @@ def test_token_ids_give_logits_or_are_refused_by_name(n_layer, room, vocab_size,
 sizes = st.sampled_from([-1, 0, 1, 2, 3, 4, 1.0, True, None, "2"])
 
 
-@some
 @given(d_model=sizes, n_head=sizes, d_ff=sizes, room=sizes, vocab_size=sizes)
 def test_any_size_makes_a_part_or_is_refused_by_name(d_model, n_head, d_ff, room, vocab_size):
     def whole(*values):
@@ -145,7 +139,6 @@ def test_any_size_makes_a_part_or_is_refused_by_name(d_model, n_head, d_ff, room
                 make()
 
 
-@settings(some, max_examples=8)
 @given(
     seeds=st.lists(st.integers(0, 2**64 - 1) | st.sampled_from([0, 1]), min_size=1, max_size=3),
     rates=st.lists(st.sampled_from([0.0, 1e-4, 1e-2]), min_size=1, max_size=3),
@@ -222,7 +215,6 @@ def check_page(text: str, n_dot: int, n_cross: int) -> None:
         assert float(mark["width"]) > 0
 
 
-@some
 @given(evidence=sides, control=sides, test=tests)
 def test_settles_exactly_when_all_evidence_passes_and_all_control_fails(shown, evidence, control, test):
     named = [run for side in (evidence, control) for run in {*map(str, side)}]
@@ -245,7 +237,6 @@ def test_settles_exactly_when_all_evidence_passes_and_all_control_fails(shown, e
         assert list(record["evidence"].values()) == good and list(record["control"].values()) == bad
 
 
-@some
 @given(
     evidence=st.lists(finite, min_size=1, max_size=5), control=st.lists(finite, min_size=1, max_size=5), limit=finite
 )
@@ -259,7 +250,6 @@ def test_what_is_settled_is_drawn(shown, evidence, control, limit):
     check_page(shown["text/html"], len(evidence), len(control))
 
 
-@some
 @given(side=st.sampled_from(["evidence", "control"]), good=numbers, bad=st.sampled_from(no_numbers))
 def test_what_is_no_finite_number_is_refused_by_claim_side_and_run(side, good, bad):
     arguments = {"evidence": {"a": 2}, "control": {"a": 0}} | {side: {"a": good, "seed 3": bad}}
@@ -267,7 +257,6 @@ def test_what_is_no_finite_number_is_refused_by_claim_side_and_run(side, good, b
         claims.settle("N1a", test=lambda x: x > 1, **arguments, says="x", control_says="y")
 
 
-@some
 @given(values=st.lists(finite, min_size=1, max_size=6), test=tests)
 def test_the_intervals_hold_every_value_that_passes_and_none_that_fails(values, test):
     found = claims.passing(test, values)
