@@ -94,11 +94,6 @@ def test_p_of_one_keeps_every_possible_token():
         assert (SAMPLERS[name][0](logits, 1.0) > -math.inf).tolist() == [[True, True, False, True]]
 
 
-def test_a_k_above_the_vocabulary_keeps_everything():
-    logits = torch.randn(3, 5, generator=seeded())
-    assert torch.equal(chapter.top_k(logits, 6), logits)
-
-
 def test_gumbel_top_k_draws_different_possible_tokens():
     logits = torch.randn(1000, 6, generator=seeded())
     logits[:, 2] = -math.inf

@@ -119,17 +119,6 @@ def test_several_ends_are_taken_for_one():
         chapter.one_end(model, torch.tensor([], dtype=torch.int64))
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("spread", [0.0, 3.0])
-def test_takes_log_probabilities_of_half_precision(dtype, spread):
-    row = (spread * torch.randn(50_000, generator=seeded())).to(dtype).log_softmax(-1)
-    best = chapter.beam_search(lambda prefixes: row.expand(len(prefixes), -1), START, 2, 2)[0][0]
-    assert best.log_prob == pytest.approx(2 * row.max().item())
-    logits = (row + 0.5).to(dtype)  # but not what is no log-probability
-    with pytest.raises(ValueError, match="add up to 1"):
-        chapter.beam_search(lambda prefixes: logits.expand(len(prefixes), -1), START, 2, 2)
-
-
 def test_stochastic_beam_search_draws_ordered_triples_without_replacement():
     model, n = chapter.TinyModel(2, 3, seed=3), 200_000
     p = chapter.log_prob(model, chapter.every_text(2, 3)).exp()  # eight texts
@@ -172,14 +161,6 @@ def test_stochastic_beam_search_still_draws_where_probabilities_underflow():
     assert (first_difference < 225).double().mean() > 0.8
 
 
-def test_stochastic_beam_search_stops_when_all_texts_have_ended():
-    stops = lambda prefixes: torch.tensor([0.0, -math.inf]).expand(len(prefixes), -1)
-    calls = []
-    model = lambda prefixes: calls.append(prefixes) or stops(prefixes)
-    texts, log_probs = chapter.stochastic_beam_search(model, 1, 1000, seeded(), end=0)
-    assert texts.tolist() == [[[0] * 1000]] and log_probs.tolist() == [[0.0]] and len(calls) == 1
-
-
 @pytest.mark.parametrize("shape", [(4,), (2, 3, 4)])
 def test_speculative_sampling_takes_logits_of_any_shape(shape):
     target, draft = torch.randn(2, *shape, generator=seeded())
@@ -195,20 +176,6 @@ def test_speculative_sampling_throws_a_dart_of_double_precision(monkeypatch):
     monkeypatch.setattr(torch, "rand", lambda *size, **kind: thrown.append(rand(*size, **kind)) or thrown[-1])
     chapter.speculative(torch.zeros(3, 2), torch.zeros(3, 2), seeded())
     assert thrown and all(each.dtype == torch.float64 for each in thrown)
-
-
-def test_a_remembering_model_equals_one_that_reads_all(small_llama):
-    remembering = language_model.NextLogProbs(small_llama)
-    prefixes = torch.randint(12, (4, 3), generator=seeded())
-    for parents in ([0, 1, 2, 3], [3, 3, 0], [2], [0, 0, 0, 0, 0]):
-        expected = small_llama(prefixes).logits[:, -1].log_softmax(-1)
-        assert torch.allclose(remembering(prefixes), expected, atol=1e-5)
-        parents = [p % len(prefixes) for p in parents]
-        new = torch.randint(12, (len(parents), 1), generator=seeded(len(parents)))
-        prefixes = torch.cat([prefixes[parents], new], 1)
-    stranger = torch.randint(12, (2, 4), generator=seeded(9))  # neither longer nor a child: read from its beginning
-    expected = small_llama(stranger).logits[:, -1].log_softmax(-1)
-    assert torch.allclose(remembering(stranger), expected, atol=1e-5)
 
 
 def test_a_remembering_model_forgets_a_call_that_failed(small_llama):
@@ -271,7 +238,11 @@ def test_a_sample_refuses_probabilities_that_do_not_add_up_to_one():
     [("beam_search", argument, 0) for argument in ("width", "max_length")]
     + [("beam_search", "prompts", bad) for bad in (torch.zeros(1, 2), START[:0], torch.tensor([[-1]]))]
     + [("beam_search", "length_penalty", bad) for bad in (math.nan, 1000.0)]
-    + [("exact_search", "max_length", 0), ("exact_search", "floor", math.nan), ("exact_search", "prompt", START[[0, 0]])]
+    + [
+        ("exact_search", "max_length", 0),
+        ("exact_search", "floor", math.nan),
+        ("exact_search", "prompt", START[[0, 0]]),
+    ]
     + [("stochastic_beam_search", argument, 0) for argument in ("k", "length", "runs")]
     + [(name, "end", bad) for name in ("beam_search", "exact_search", "stochastic_beam_search") for bad in (3, -2)],
 )
@@ -286,12 +257,6 @@ def test_a_model_and_the_chain_rule_refuse_what_are_no_tokens(bad):
         chapter.log_prob(flat, bad)
     with pytest.raises(ValueError, match="prefixes must be"):
         chapter.TinyModel(3, 3, 0)(bad)
-
-
-@pytest.mark.parametrize("end", [-1, 0])
-def test_a_tiny_model_has_nothing_to_say_after_a_whole_text(end):
-    with pytest.raises(ValueError, match="prefixes must be shorter than a text of 3, got 3 tokens"):
-        chapter.TinyModel(3, 3, 0, end)(torch.zeros(1, 3, dtype=torch.int64))
 
 
 def test_speculative_sampling_refuses_a_draft_of_another_shape():

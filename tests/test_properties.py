@@ -9,12 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab import training
 from lab.chapters import definitions
 
 NAMES = ("01_argmax_vs_multinomial", "02_other_samplers", "03_pointer_networks", "04_beam_search_vs_sampling")
 chapter_1, chapter_2, chapter_3, chapter_4 = map(definitions, NAMES)
-chapter_7 = definitions("07_warmup_and_radam")
 HALVES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 EXTREMES = [0.0, 1.0, -1.0, 6e4, -6e4, 1e-7, -math.inf, -math.inf]  # often equal, often impossible
 
@@ -195,15 +193,3 @@ def test_a_hull_has_all_points_on_its_left_or_the_points_are_refused(rows, dtype
     assert corners is not None and chapter_3.area(corners) > 0
     for a, b in zip(corners, corners.roll(-1, 0), strict=True):
         assert all(chapter_3.area(torch.stack([a, b, c])) >= 0 for c in x)
-
-
-@given(rate=st.floats(1e-30, 1e30), n_warm=st.integers(1, 10**6), n_step=st.integers(1, 50))
-def test_a_warm_up_rises_to_its_rate_and_stays(rate, n_warm, n_step):
-    rates = training.warm_up(rate, n_warm, n_step)
-    assert rates.shape == (n_step,) and rates.isfinite().all() and (rates.diff() >= 0).all()
-    assert (rates[n_warm - 1 :] == torch.tensor(rate).float()).all()
-
-
-@given(step=st.integers(1, 10**6), beta2=st.floats(1e-6, 1 - 1e-6))
-def test_the_rectification_is_a_share(step, beta2):
-    assert 0 <= chapter_7.rectification(step, beta2) <= 1 + 1e-9

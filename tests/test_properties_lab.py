@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab import claims, training
+from lab import cards, claims, training
 from lab.transformer import Attention, Block, Embedding, FeedForward, Transformer, init
 
 FLOATS = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
@@ -163,19 +163,8 @@ def test_models_train_together_as_alone(seeds, rates, optimizer, clip, norm, dty
         assert torch.equal(before, after)  # at a rate of 0
 
 
-EXTREMES = [
-    0.0,
-    -0.0,
-    5e-324,
-    -5e-324,
-    1e-310,
-    1e-13,
-    1.0,
-    math.nextafter(1, 2),
-    1e300,
-    1.7e308,
-    -1.7976931348623157e308,
-]
+EXTREMES = [0.0, -0.0, 5e-324, -5e-324, 1e-310, 1e-13, 1.0, math.nextafter(1, 2)]
+EXTREMES += [1e300, 1.7e308, -1.7976931348623157e308]
 finite = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(EXTREMES)
 KINDS = [float, np.float64, lambda x: torch.tensor(x, dtype=torch.float64), lambda x: np.array([x]), Fraction]
 numbers = st.builds(lambda kind, x: kind(x), st.sampled_from(KINDS), finite)
@@ -210,7 +199,7 @@ def check_page(text: str, n_dot: int, n_cross: int) -> None:
     picture = page.find_all("svg")[1]
     assert len(picture.find_all("circle")) == n_dot and len(picture.select("g[fill=none] path")) == n_cross
     for mark in picture.find_all("circle"):
-        assert 0 <= float(mark["cx"]) <= claims.WIDTH
+        assert 0 <= float(mark["cx"]) <= cards.WIDTH
     for mark in picture.find_all("rect"):
         assert float(mark["width"]) > 0
 
@@ -231,23 +220,9 @@ def test_settles_exactly_when_all_evidence_passes_and_all_control_fails(shown, e
         assert all(map(test, good)) and any(map(test, bad))
     else:
         assert all(map(test, good)) and not any(map(test, bad))
-        text = shown["text/html"]
-        check_page(text, len(good), len(bad))
-        record = json.loads(BeautifulSoup(text, "html.parser").div["data-record"])
+        check_page(shown["text/html"], len(good), len(bad))
+        record = json.loads(json.dumps(shown[claims.MIME], allow_nan=False))
         assert list(record["evidence"].values()) == good and list(record["control"].values()) == bad
-
-
-@given(
-    evidence=st.lists(finite, min_size=1, max_size=5), control=st.lists(finite, min_size=1, max_size=5), limit=finite
-)
-def test_what_is_settled_is_drawn(shown, evidence, control, limit):
-    evidence = [max(x, limit) for x in evidence]
-    control = [x for x in control if x < limit]
-    if not control:
-        return
-    arguments = dict(evidence=dict(enumerate(evidence)), control=dict(enumerate(control)))
-    claims.settle("N1a", test=lambda x: x >= limit, **arguments, says="x", control_says="y")
-    check_page(shown["text/html"], len(evidence), len(control))
 
 
 @given(side=st.sampled_from(["evidence", "control"]), good=numbers, bad=st.sampled_from(no_numbers))
@@ -266,4 +241,4 @@ def test_the_intervals_hold_every_value_that_passes_and_none_that_fails(values, 
         assert any(a <= value <= b for a, b in ends) == test(value)
     record = dict(claim="N1a", says="x", control_says="y", passes=found)
     record |= dict(evidence=dict(enumerate(values)), control=dict(enumerate(values)))
-    check_page(claims.figure(record, "title"), len(values), len(values))
+    check_page(cards.rows(record, "title"), len(values), len(values))

@@ -316,12 +316,6 @@ def test_many_models_at_once_by_vmap(norm):
             torch.testing.assert_close(gradients[name][i], weight.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_under_vmap_too_a_bad_id_that_torch_sees_is_named():
-    model = Transformer(2, **SIZES, **BYTES)
-    with pytest.raises(ValueError, match="tokens must be from 0 to vocab_size - 1 = 15, got "):
-        vmap(model)(torch.full((3, 2, 8), 99))
-
-
 @pytest.mark.parametrize(
     ("options", "names"),
     [
@@ -460,17 +454,3 @@ def test_init_refuses_what_it_does_not_know(change, message):
         init(model, **(dict(kind="xavier", generator=seeded()) | change))
     if "residual" not in change:
         assert all(torch.equal(*both) for both in zip(before, model.parameters(), strict=True))
-
-
-def test_refuses_a_memory_of_another_type_than_the_weights():
-    for model in (Block(**SIZES, cross=True), Transformer(1, **SIZES, cross=True)):
-        with pytest.raises(ValueError, match="memory must be torch.float32, .* got torch.float64"):
-            model(torch.zeros(2, 5, D), torch.zeros(2, 5, D, dtype=torch.float64))
-
-
-def test_nothing_can_be_read_from_a_memory_of_no_positions():
-    x = torch.zeros(2, 5, D)
-    for model in (Attention(D, HEADS), Block(**SIZES, cross=True)):
-        with pytest.raises(ValueError, match="memory must have a position to read, got 0"):
-            model(x, x[:, :0])
-    assert Attention(D, HEADS)(x[:, :0]).shape == (2, 0, D)
