@@ -17,12 +17,13 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.locale import get_translation
+from sphinx.locale import get_translation, init
 from sphinx.transforms import SphinxTransform
-from sphinx.util.i18n import CatalogRepository
+from sphinx.util.i18n import CatalogRepository, docname_to_domain
 from sphinx_exercise.nodes import exercise_subtitle
 
 LOCALE, CATALOGUE = "book/locale", "booksite"
+NAMED = ("html_title", "author")  # in the configuration
 SAID = re.compile(r'\bsay\(\s*("(?:[^"\\]|\\.)*")')  # in Python, scripts and templates
 LABEL = re.compile(r"(<text\b[^>]*>)([^<]+)(?=</text>)")  # in a figure; a formula is of several parts
 
@@ -150,9 +151,14 @@ class Find(SphinxTransform):
 class Translate(SphinxTransform):
     """Put the words that Sphinx found for `Worded` nodes in their place."""
 
-    default_priority = 30  # before any part of the site notes what a page has
+    default_priority = 110  # after the table of contents stands on its page, before the site notes what a page has
 
     def apply(self, **kwargs) -> None:
+        place = Path(self.app.srcdir, LOCALE)
+        messages, _ = init([place], self.config.language, docname_to_domain(self.env.docname, False))
+        for toctree in self.document.findall(addnodes.toctree):
+            if toctree["caption"]:
+                toctree["caption"] = messages.gettext(toctree["caption"])
         for node in self.document.findall(Worded):
             if node["words"]:
                 node.translate(node["words"], Path(self.app.srcdir))
@@ -161,6 +167,8 @@ class Translate(SphinxTransform):
 def configure(app: Sphinx, config: Config) -> None:
     config.locale_dirs = [LOCALE]
     config.gettext_compact = False  # a catalogue for each page
+    for name in NAMED:
+        config[name] = say(config[name])
     config.numfig_format |= {"figure": say("Figure %s")}
 
 

@@ -20,9 +20,7 @@ from string import Template
 from typing import NamedTuple
 from urllib.parse import quote
 
-import matplotlib
 import nbformat
-import resvg_py
 from lab import cards, claims, contents, explorers
 from myst_nb.ext.glue import extract_glue_data_cell
 from pybtex.database import Entry
@@ -31,6 +29,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from booksite.editions.version import git
+from booksite.reader import pictures
 from booksite.running.notebooks import executed
 
 log = logging.getLogger(__name__)
@@ -235,12 +234,8 @@ def safe(output: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 def png(svg: str, words: str) -> nbformat.NotebookNode:
     """An output with the picture, black on white, half as large again as in the book, for sharp screens."""
-    font = str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
-    options = {"dpi": 96, "zoom": 1.5, "background": "white", "skip_system_fonts": True}
-    drawn = resvg_py.svg_to_bytes(
-        svg_string=svg.replace("currentColor", "black"), font_files=[font], font_family="DejaVu Sans", **options
-    )
-    data = {"image/png": b64encode(bytes(drawn)).decode(), "text/plain": words}
+    drawn = pictures.png(svg, zoom=1.5, skip_system_fonts=True)
+    data = {"image/png": b64encode(drawn).decode(), "text/plain": words}
     return nbformat.v4.new_output("display_data", data)
 
 

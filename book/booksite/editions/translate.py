@@ -12,6 +12,7 @@ as the English one, and is served beside it: as /ko/, say.
 import sys
 from pathlib import Path
 
+import yaml
 from babel.messages import Catalog
 from babel.messages.pofile import read_po, write_po
 from jupyter_book.sphinx import build_sphinx
@@ -34,7 +35,7 @@ def build(root: Path, folder: Path, builder: str, language: str) -> None:
 
 
 def own(root: Path) -> Catalog:
-    """The messages of the site's own words, and where each is said."""
+    """The messages of the site's own words, and where each is said; the title and the author of the book."""
     sys.path[:0] = [str(root / "book"), str(root / "notebooks")]
     from booksite.editions.languages import said
     from lab import palette
@@ -48,6 +49,8 @@ def own(root: Path) -> Catalog:
             found.add(words, locations=[(file.relative_to(root).as_posix(), None)])
     for verdict in palette.VERDICTS:
         found.add(verdict, locations=[("notebooks/lab/palette.py", None)])
+    for name in ("title", "author"):
+        found.add(yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))[name], locations=[("_config.yml", None)])
     return found
 
 
