@@ -27,21 +27,24 @@ OPTIONS = {
     "strip_ids": True,  # those that nothing in the picture refers to
     "strip_xml_prolog": True,
 }
-
-
+DOCTYPE = re.compile(r"<!DOCTYPE[^>]*>\s*")  # behind it imagesize finds no size
 FAMILY = re.compile(r""" font-family="'DejaVu Sans'(, [^"]*)?\"""")  # of each text; of a formula, without others
 FAMILIES = "<svg font-family=\"'DejaVu Sans',Verdana,sans-serif\""
-FONTS = [str(Path(matplotlib.get_data_path(), "fonts", "ttf", f"DejaVuSans{kind}.ttf")) for kind in ("", "-Bold", "-Oblique")]
+FONTS = [
+    str(Path(matplotlib.get_data_path(), "fonts", "ttf", f"DejaVuSans{kind}.ttf"))
+    for kind in ("", "-Bold", "-Oblique")
+]
 
 
 def optimised(svg: str, kept: Path) -> str:
     """The same picture in fewer bytes; taken from the folder `kept` where it was made before."""
-    made_of = f"{scour.__version__}{OPTIONS}{FAMILIES}{svg}"
+    made_of = f"{scour.__version__}{OPTIONS}{DOCTYPE.pattern}{FAMILIES}{svg}"
     file = kept / f"{hashlib.sha256(made_of.encode()).hexdigest()}.svg"
     if not file.exists():
         kept.mkdir(parents=True, exist_ok=True)
-        small = FAMILY.sub("", scourString(svg, sanitizeOptions(SimpleNamespace(**OPTIONS))))
-        file.write_text(small.replace("<svg", FAMILIES, 1), encoding="utf-8")
+        made = scourString(svg, sanitizeOptions(SimpleNamespace(**OPTIONS)))
+        made = FAMILY.sub("", DOCTYPE.sub("", made)).replace("<svg", FAMILIES, 1)
+        file.write_text(made, encoding="utf-8")
     return file.read_text(encoding="utf-8")
 
 
