@@ -39,7 +39,8 @@ def words(record: Mapping, say: Say = str) -> str:
 
 
 def _title(name: str, say: Say) -> str:
-    return f"<strong>{say('{claim} settled.').format(claim=name)}</strong>"
+    words = say("{claim} settled.").format(claim=name)
+    return f"<strong>{words}</strong>"
 
 
 def _sentences(record: Mapping, title: str, dot: str, cross: str, say: Say) -> tuple[str, str]:
