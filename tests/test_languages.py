@@ -137,7 +137,7 @@ def both(tmp_path_factory) -> SimpleNamespace:
 def read(article) -> str:
     """All that a reader sees or hears of an article, without code and formulas."""
     said = [element[name] for name in ("alt", "aria-label", "title") for element in article.select(f"[{name}]")]
-    for element in article.select("pre, script, style, .math"):
+    for element in article.select("pre, script, style, .math, .definition"):  # the last is of another page
         element.decompose()
     return "\n".join([article.get_text("\n"), *said])
 
