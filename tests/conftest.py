@@ -1,10 +1,10 @@
 """What several tests share: the built site, and a small copy of the book in which faults can be planted."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,37 +15,56 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 import warm
-from anatomy import chromium, served
+from booksite.running import notebooks
+from browser import chromium
+from nbformat.v4 import new_code_cell, new_markdown_cell
+from playwright.sync_api import Browser, Page
 
 from lab import explorers
 
 ROOT = Path(__file__).parent.parent
-
-sys.path.append(str(ROOT / "book" / "extensions"))
-import execution  # noqa: E402
+LIMIT = 600  # seconds that a busy machine may take for anything that is waited for
 
 
 def pytest_xdist_auto_num_workers() -> int:
     """Three for two cores: browsers, servers and builds are often waited for."""
-    return max(1, execution.at_once() * 3 // 2)
+    return max(1, notebooks.at_once() * 3 // 2)
+
+
+SETTLE = """\
+from lab import claims
+
+claims.settle("N1a", test=lambda x: x > 1, evidence={"seed 3": 2}, control={"seed 3": 0}, says="x", control_says="no x")"""
+ALT = "A line that rises from one, over nothing at all, to another number."
+PLOT = "import matplotlib.pyplot as plt\nfrom lab import figures\nfigures.use()\nplt.plot([1, %s]);"
+
+
+def text(source: str) -> nbformat.NotebookNode:
+    return new_markdown_cell(source)
+
+
+def code(source: str, figure: str = "", caption: str = "Found.", alt: str = ALT, fold: str | None = None):
+    """A cell of code, with the name of its figure, or folded under a line."""
+    cell = new_code_cell(source)
+    if figure:
+        cell.metadata["mystnb"] = {"figure": {"caption": caption, "name": figure}, "image": {"alt": alt}}
+    if fold is not None:
+        cell.metadata |= {"tags": ["hide-input"], "mystnb": {"code_prompt_show": fold} if fold else {}}
+    return cell
 
 
 class Book:
     """A copy of the book with one small notebook in place of its chapters."""
 
+    kernels = False  # whether notebooks run in kernels; without, they must run to their end
+    finish = ()  # the modules of booksite that act when all pages are written; None: all of them
+
     def __init__(self, root: Path):
-        self.root = root
+        self.root, self.started = root, []
         # a page that its table of contents leaves out would be a warning in a folder with [ ] in its name
-        unwanted = shutil.ignore_patterns(".*", "_build", "tests", "__pycache__", "*.ipynb", "*.md")
+        unwanted = shutil.ignore_patterns(".*", "_build", "tests", "__pycache__", "*.ipynb", "*.jsonl", "*.md")
         shutil.copytree(ROOT, root, ignore=unwanted, dirs_exist_ok=True)
-        self.write(
-            "_toc.yml", "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/small\n- file: book/verdicts\n"
-        )
-        config, found = re.subn(r"statements: \[.*\]", "statements: [N1a]", (root / "_config.yml").read_text())
-        assert found == 1
-        config, found = re.subn(r"first_screens: \[.*\]", "first_screens: []", config)
-        assert found == 1
-        self.write("_config.yml", config)
+        self.contents("notebooks/small", "book/verdicts")
         self.write("book/index.md", "# A small book\n\n{cite:p}`holtzman2020curious`\n\n```{bibliography}\n```\n")
         self.write("book/verdicts.md", "# Verdicts\n\n:::{evidence} N1a\n:::\n")
         self.notebook("small", SETTLE)
@@ -53,67 +72,91 @@ class Book:
     def write(self, path: str, text: str) -> None:
         (self.root / path).write_text(text, encoding="utf-8")
 
-    def notebook(self, name: str, *sources: str) -> None:
-        """A notebook with a title and code cells."""
-        cells = [nbformat.v4.new_markdown_cell(f"# {name}"), *map(nbformat.v4.new_code_cell, sources)]
-        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-        nbformat.write(
-            nbformat.v4.new_notebook(cells=cells, metadata=kernel), self.root / "notebooks" / f"{name}.ipynb"
-        )
+    def contents(self, *files: str) -> None:
+        entries = "".join(f"- file: {file}\n" for file in files)
+        self.write("_toc.yml", f"format: jb-book\nroot: book/index\noptions:\n  numbered: true\nchapters:\n{entries}")
 
-    def start(self, **how) -> subprocess.Popen:
-        """Start a strict build, as a reader does."""
-        command = [Path(sys.executable).parent / "jupyter-book", *self.arguments()]
-        pipe = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        return subprocess.Popen(command, env=os.environ | {"NO_COLOR": "1"}, **pipe, **how)
+    def notebook(self, name: str, *cells: str | nbformat.NotebookNode) -> None:
+        """A notebook of cells; what is a string is code, and a title is added where there is none."""
+        made = [code(cell) if isinstance(cell, str) else cell for cell in cells]
+        if not made or made[0].cell_type != "markdown":
+            made.insert(0, text(f"# {name}"))
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        made = nbformat.v4.new_notebook(cells=made, metadata=kernel)
+        nbformat.write(made, self.root / "notebooks" / f"{name}.ipynb")
 
     def build(self, *options: str) -> tuple[int, str]:
         """Build strictly in a warm process; the exit code, and all that was printed."""
         log = self.root / "said"
-        code = warm.build(self.arguments(*options), log)
+        code = warm.build(self.root, list(options), log, self.finish, self.kernels)
         return code, log.read_text(encoding="utf-8")
 
-    def arguments(self, *options: str) -> list[str]:
-        return ["build", str(self.root), "-W", "-n", "--keep-going", *options]
+    def built(self, *options: str) -> None:
+        """Build strictly, without a complaint."""
+        code, said = self.build(*options)
+        assert code == 0, said
+
+    def start(self, **how) -> subprocess.Popen:
+        """Start a strict build, as a reader does; it is ended with the test."""
+        command = [Path(sys.executable).parent / "jupyter-book", "build", self.root, "-W", "-n", "--keep-going"]
+        pipe = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.started.append(subprocess.Popen(command, env=os.environ | {"NO_COLOR": "1"}, **pipe, **how))
+        return self.started[-1]
 
     def page(self, name: str) -> str:
         return (self.root / "_build" / "html" / f"{name}.html").read_text(encoding="utf-8")
 
 
-SETTLE = """\
-from lab import claims
-
-claims.settle("N1a", test=lambda x: x > 1, evidence={"seed 3": 2}, control={"seed 3": 0}, says="x", control_says="no x")"""
+def ended(process: subprocess.Popen) -> None:
+    """End a process that may have ended: gently, and if it does not listen, at once."""
+    for end in (process.terminate, process.kill):
+        if process.poll() is None:
+            end()
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                continue
 
 
 @pytest.fixture
-def book(tmp_path):
-    return Book(tmp_path)
+def book(tmp_path) -> Iterator[Book]:
+    made = Book(tmp_path / "book")
+    yield made
+    for process in made.started:
+        ended(process)
+
+
+@pytest.fixture(scope="module")
+def shared_book(tmp_path_factory) -> Book:
+    """One for all tests of a file."""
+    return Book(tmp_path_factory.mktemp("book") / "book")
 
 
 class Runner:
-    """The extension `execution` over notebooks that only pretend to run: how long each takes is in `seconds`."""
+    """The execution of notebooks that only pretend to run, with the results' folder that it keeps."""
 
     def __init__(self, root: Path, monkeypatch):
-        self.root, self.caches, self.seconds, self.order = root, root / "caches", {}, []
-        monkeypatch.setattr(execution, "run", self.run)
-        monkeypatch.setattr(execution, "at_once", lambda: 1)
-        monkeypatch.setattr(execution, "fingerprint", lambda _: self.fingerprint)
+        self.root, self.caches, self.names, self.order = root, root / "caches", [], []
+        monkeypatch.setattr(notebooks, "run", self.run)
+        monkeypatch.setattr(notebooks, "at_once", lambda: 1)
+        monkeypatch.setattr(notebooks, "fingerprint", lambda _: self.fingerprint)
 
     def run(self, notebook, cwd, *_):
         name = notebook.cells[0].source
         self.order.append(name)
         notebook.cells[0].outputs = [nbformat.v4.new_output("stream", text=f"of {name}: 1.2345")]
-        return execution.ExecutionResult(notebook, cwd, self.seconds[name])
+        return notebooks.ExecutionResult(notebook, cwd, 1.0)
 
-    def execute(self, fingerprint: str = "one") -> list[str]:
+    def execute(self, fingerprint: str = "one", builder: str = "html") -> list[str]:
         """What ran, in its order; the sources have this fingerprint."""
         self.fingerprint, self.order = fingerprint, []
-        config = SimpleNamespace(nb_execution_cache_path=str(self.caches / fingerprint), nb_execution_timeout=60)
+        settings = {"nb_execution_mode": "cache", "nb_execution_timeout": 60}
+        config = SimpleNamespace(nb_execution_cache_path=str(self.caches / fingerprint), **settings)
         env = SimpleNamespace(doc2path=lambda docname: str(self.root / f"{docname}.ipynb"))
-        for name in self.seconds:
-            nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(name)]), env.doc2path(name))
-        execution.execute(SimpleNamespace(config=config, srcdir=self.root), env, list(self.seconds))
+        for name in self.names:
+            nbformat.write(nbformat.v4.new_notebook(cells=[new_code_cell(name)]), env.doc2path(name))
+        builder = SimpleNamespace(format=builder, name=builder)
+        notebooks.execute(SimpleNamespace(config=config, srcdir=self.root, builder=builder), env, list(self.names))
         return self.order
 
 
@@ -124,27 +167,35 @@ def runner(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def site() -> Path:
-    """The folder of the built site."""
-    html = ROOT / "_build" / "html"
+    """The folder of the built site; BOOK_SITE names another than that of this book."""
+    html = Path(os.environ.get("BOOK_SITE", ROOT / "_build" / "html"))
     if not (html / "book" / "index.html").exists():
         pytest.fail("build the book first: jupyter-book build . -W --all -n --keep-going")
     return html
 
 
 @pytest.fixture(scope="session")
-def address(site):
-    """Where the site is served."""
-    with served(site) as found:
-        yield found
-
-
-@pytest.fixture(scope="session")
-def browser():
+def browser() -> Iterator[Browser]:
     """Chromium; without it a test is skipped, and in CI it fails."""
     with chromium() as found:
         if found is None:
             (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium on this machine")
         yield found
+        found.close()
+
+
+@contextmanager
+def opened(browser: Browser, address: str | None = None, width: int = 1280, height: int = 800, **how) -> Iterator[Page]:
+    """A tab with nothing remembered, with the page at an address once it is silent."""
+    context = browser.new_context(viewport={"width": width, "height": height}, **how)
+    context.set_default_timeout(1000 * LIMIT)
+    try:
+        tab = context.new_page()
+        if address:
+            tab.goto(address, wait_until="networkidle")
+        yield tab
+    finally:
+        context.close()
 
 
 def explorer_html(name: str, data: dict) -> str:
@@ -157,15 +208,13 @@ def explorer_html(name: str, data: dict) -> str:
 
 
 @contextmanager
-def explored(browser, name: str, data: dict, ready: str):
+def explored(browser: Browser, name: str, data: dict, ready: str) -> Iterator[Page]:
     """A tab with one explorer at a phone's width, as soon as there is what `ready` selects. It must not complain."""
     complaints = []
-    tab = browser.new_page(viewport={"width": 375, "height": 900}, reduced_motion="reduce")
-    tab.set_default_timeout(10_000)
-    tab.on("console", lambda message: complaints.append(message.text))
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.set_content(explorer_html(name, data))
-    tab.wait_for_selector(ready)
-    yield tab
-    tab.close()
+    with opened(browser, width=375, height=900, reduced_motion="reduce") as tab:
+        tab.on("console", lambda message: complaints.append(message.text))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.set_content(explorer_html(name, data))
+        tab.wait_for_selector(ready)
+        yield tab
     assert complaints == []

@@ -1,7 +1,8 @@
 """Every chapter keeps the anatomy of a page: an answer at once, a picture within two screens, a path of ten minutes."""
 
 import pytest
-from anatomy import WIDTHS, served, table
+from browser import served
+from measure.anatomy import WIDTHS, table
 
 FINISHED = [
     "01_argmax_vs_multinomial",

@@ -1,7 +1,7 @@
 """Folded code: named, one switch for all, reachable by keyboard and without scripts, and nothing cut on a phone."""
 
 import nbformat
-from anatomy import served
+from browser import served
 from bs4 import BeautifulSoup
 from conftest import SETTLE
 

@@ -5,7 +5,7 @@ import re
 import icons
 import pictures
 import pytest
-from anatomy import served
+from browser import served
 from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
 

@@ -6,7 +6,7 @@ The questions, the pages and both thresholds were written down before any search
 import sys
 
 import pytest
-from anatomy import served
+from browser import served
 from conftest import ROOT
 
 sys.path.append(str(ROOT / "book" / "extensions"))

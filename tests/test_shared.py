@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from anatomy import served
+from browser import served
 from bs4 import BeautifulSoup
 from conftest import ROOT, SETTLE
 from PIL import Image

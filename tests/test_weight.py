@@ -1,13 +1,14 @@
 """How fast a chapter is on a telephone line: the aims, measured as weight.py does."""
 
 import pytest
-from weight import LINE, served, weigh
+from browser import served
+from measure.weight import LINE, Packing, weigh
 
 
 @pytest.fixture(scope="module")
 def loads(browser, site):
     """The first load of every chapter."""
-    with served(site) as address:
+    with served(site, Packing) as address:
         chapters = sorted(path.stem for path in (site / "notebooks").glob("*.html"))
         return {chapter: weigh(browser, f"{address}notebooks/{chapter}.html") for chapter in chapters}
 
@@ -23,7 +24,7 @@ def test_no_script_holds_up_the_first_paint(loads):
 def test_the_heaviest_chapter_is_painted_within_1_7_seconds(browser, site, loads):
     """On the slow line. The least of three, since other programs of a busy machine only ever add to it."""
     chapter = max(loads, key=lambda name: loads[name]["kinds"]["Document"])
-    with served(site) as address:
+    with served(site, Packing) as address:
         paints = [weigh(browser, f"{address}notebooks/{chapter}.html", LINE)["paint"] for _ in range(3)]
     assert min(paints) <= 1.7
 

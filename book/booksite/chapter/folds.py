@@ -9,6 +9,8 @@ from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+from booksite.editions.languages import say
+
 log = logging.getLogger(__name__)
 
 
@@ -29,7 +31,7 @@ def group(app: Sphinx, doctree: nodes.document) -> None:
                 row.append(child)
                 continue
             if len(row) >= 3:
-                steps = HideCodeCellNode(prompt_show=f"{len(row)} steps of code")
+                steps = HideCodeCellNode(prompt_show=say("{n} steps of code").format(n=len(row)))
                 parent.replace(row[0], steps)
                 for cell in row[1:]:
                     parent.remove(cell)

@@ -23,7 +23,6 @@ from urllib.parse import quote
 import matplotlib
 import nbformat
 import resvg_py
-from jupyter_cache import get_cache
 from lab import cards, claims, contents, explorers
 from myst_nb.ext.glue import extract_glue_data_cell
 from pybtex.database import Entry
@@ -32,6 +31,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from booksite.editions.version import git
+from booksite.running.notebooks import executed
 
 log = logging.getLogger(__name__)
 FENCE = re.compile(r" {0,3}(?P<marks>:{3,}|`{3,})(?:\{(?P<name>[\w:-]+)\} *(?P<title>.*)|[^`]*)")
@@ -283,16 +283,12 @@ def canonical(name: str) -> str:
 
 def write(app: Sphinx, error: Exception | None) -> None:
     """Put the plain editions where the pages' download buttons point."""
-    if error or app.builder.format != "html":
+    if error or app.builder.name != "html":
         return
-    cache = get_cache(app.config.nb_execution_cache_path)
     for docname in sorted(app.env.found_docs):
         path = Path(app.env.doc2path(docname))
-        if path.suffix != ".ipynb":
-            continue
-        try:
-            _, notebook = cache.merge_match_into_notebook(nbformat.read(path, as_version=4))
-        except KeyError:  # it failed, which has stopped the build
+        notebook = executed(app.config, path) if path.suffix == ".ipynb" else None
+        if notebook is None:  # or it failed, which has stopped the build
             continue
         target = Path(app.outdir, "_sources", f"{docname}.ipynb")
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from booksite.chapter.explorers import explorer
+from booksite.editions.languages import say
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class question(nodes.General, nodes.Element):
     """A chapter's answer; attributes: chapter (docname), figure (name or None)."""
 
 
-class part(nodes.General, nodes.Element):
+class cards_of_part(nodes.General, nodes.Element):
     """Stands where the cards of a part will be; attribute: caption."""
 
 
@@ -61,7 +62,7 @@ class QuestionsDirective(SphinxDirective):
     final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
-        node = part(caption=self.arguments[0])
+        node = cards_of_part(caption=self.arguments[0])
         self.set_source_info(node)
         return [node]
 
@@ -95,7 +96,7 @@ def picture(doctree: nodes.document, name: str | None) -> nodes.Node | None:
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    for node in list(doctree.findall(part)):
+    for node in list(doctree.findall(cards_of_part)):
         known, found = questions(app.env), chapters(app.env, node["caption"])
         if not found:
             log.warning("the table of contents has no part %r", node["caption"], location=node)
@@ -105,7 +106,8 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         node.replace_self([card(app, docname, known[chapter]) for chapter in found if chapter in known])
     for node in list(doctree.findall(question)):
         link = reference(app, docname, node["chapter"], app.env.titles[node["chapter"]].astext())
-        node.replace_self(nodes.paragraph("", "", nodes.Text("From the chapter "), link))
+        before, _, after = say("From the chapter {title}").partition("{title}")
+        node.replace_self(nodes.paragraph("", "", nodes.Text(before), link, nodes.Text(after)))
 
 
 def reference(app: Sphinx, docname: str, chapter: str, text: str) -> nodes.reference:
@@ -129,6 +131,6 @@ def card(app: Sphinx, docname: str, found: question) -> nodes.container:
 
 def setup(app: Sphinx) -> None:
     app.add_node(question)
-    app.add_node(part)
+    app.add_node(cards_of_part)
     app.add_directive("question", QuestionDirective)
     app.add_directive("questions", QuestionsDirective)

@@ -109,7 +109,7 @@ def tags(app: Sphinx, page: str, _template, context: dict, doctree: nodes.docume
 
 def finish(app: Sphinx, error: Exception | None) -> None:
     """Write the root page and, for a known address, what guides search engines."""
-    if error or app.builder.format != "html":
+    if error or app.builder.name != "html":
         return
     front = app.builder.get_target_uri(app.config.root_doc)
     folder, outdir, base = posixpath.dirname(front), Path(app.outdir), app.config.html_baseurl

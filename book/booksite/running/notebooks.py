@@ -178,6 +178,16 @@ def kept(cache: JupyterCacheAbstract, notebook: nbformat.NotebookNode) -> bool:
     return False
 
 
+def executed(config: Config, path: Path) -> nbformat.NotebookNode | None:
+    """A notebook with what it gave; None where it has not been run. Where the build runs none, with what is stored in it."""
+    notebook = nbformat.read(path, as_version=4)
+    if config.nb_execution_mode != "cache":
+        return notebook
+    with suppress(KeyError):
+        return get_cache(config.nb_execution_cache_path).merge_match_into_notebook(notebook)[1]
+    return None
+
+
 def keep(cache: JupyterCacheAbstract, path: Path, result: ExecutionResult) -> None:
     folder = cache.path / "executed" / cache.create_hashed_notebook(result.nb)[1]
     shutil.rmtree(folder, ignore_errors=True)  # of what was damaged, jupyter-cache trips over a rest

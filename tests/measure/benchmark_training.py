@@ -1,4 +1,4 @@
-"""CPU time of a step, a model: one after the other, by vmap, and side by side: python tests/benchmark_training.py
+"""CPU time of a step, a model: one after the other, by vmap, and side by side: python tests/measure/benchmark_training.py
 
 The stacks of chapters 7 (6 layers) and 8 (24), one thread; the three take turns, and the median of each counts.
 """
@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "notebooks"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "notebooks"))
 
 import torch  # noqa: E402
 from torch.nn import functional as F  # noqa: E402

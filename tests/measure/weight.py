@@ -1,4 +1,4 @@
-"""What a reader on a slow telephone line waits for, measured in a browser: python tests/weight.py [SITE]
+"""What a reader on a slow telephone line waits for, measured in a browser: python tests/measure/weight.py [SITE]
 
 Opens each chapter of the built site (by default _build/html) in a fresh Chromium context of a phone's width, over
 1.6 Mb/s with 150 ms for each request and with gzip, and prints, for each chapter: the first load, that is what crosses
@@ -8,15 +8,14 @@ pages, styles, scripts, fonts and pictures; the time of the first paint (seconds
 
 import functools
 import gzip
-import http.server
 import sys
-import threading
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 
-from anatomy import chromium
 from playwright.sync_api import Browser
+
+sys.path.append(str(Path(__file__).parents[1]))
+from browser import Quiet, chromium, served  # noqa: E402
 
 WIDTH, SCREEN = 375, 800  # CSS pixels
 LINE = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 1.6e6 / 8}  # ms, bytes/s
@@ -34,32 +33,22 @@ def packed(path: Path, _changed: int) -> bytes:
     return gzip.compress(path.read_bytes())
 
 
-@contextmanager
-def served(folder: Path):
-    """The address at which the folder is served, compressed where a web server compresses."""
+class Packing(Quiet):
+    """Serves files compressed where a web server compresses."""
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"  # connections are kept
+    protocol_version = "HTTP/1.1"  # connections are kept
 
-        def do_GET(self):
-            path = Path(self.translate_path(self.path))
-            if path.suffix not in PACKED or not path.is_file():
-                return super().do_GET()
-            body = packed(path, path.stat().st_mtime_ns)
-            self.send_response(200)
-            self.send_header("Content-Type", self.guess_type(path))
-            self.send_header("Content-Encoding", "gzip")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        if path.suffix not in PACKED or not path.is_file():
+            return super().do_GET()
+        body = packed(path, path.stat().st_mtime_ns)
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
 
 def weigh(browser: Browser, url: str, line: dict | None = None) -> dict:
@@ -92,7 +81,7 @@ def weigh(browser: Browser, url: str, line: dict | None = None) -> dict:
 if __name__ == "__main__":
     site = Path(sys.argv[1] if len(sys.argv) > 1 else "_build/html")
     kinds = ("Document", "Stylesheet", "Script", "Font", "Image")
-    with chromium() as browser, served(site) as address:
+    with chromium() as browser, served(site, Packing) as address:
         if browser is None:
             sys.exit("this needs Chromium")
         print(f"{'kB':28}{'all':>9}", *(f"{kind:>10}" for kind in kinds), f"{'paint s':>9}{'blocking':>9}")

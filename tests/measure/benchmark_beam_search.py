@@ -1,4 +1,4 @@
-"""CPU time of chapter 4's beam search over that of `generate` on the same work: python tests/benchmark_beam_search.py
+"""CPU time of chapter 4's beam search over that of `generate` on the same work: python tests/measure/benchmark_beam_search.py
 
 Ten prompts at once, 24 new tokens, one thread; the two take turns three times, and the fastest of each counts.
 """
@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "notebooks"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "notebooks"))
 
 import torch  # noqa: E402
 

@@ -1,20 +1,17 @@
-"""What stands on a chapter's built page, measured in a browser: python tests/anatomy.py [SITE]
+"""What stands on a chapter's built page, measured in a browser: python tests/measure/anatomy.py [SITE]
 
 Prints a table for each width, of all chapters of the built site (by default _build/html).
 """
 
-import functools
-import http.server
-import shutil
 import sys
-import threading
-from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
+
+sys.path.append(str(Path(__file__).parents[1]))
+from browser import chromium, served  # noqa: E402
 
 WIDTHS, SCREEN = (1280, 375), 800  # CSS pixels
-OPTIONS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 
 # Runs in the page. Words are those of the prose: no code, no output, no folded solution, a formula is one word.
 MEASURE = """() => {
@@ -60,31 +57,6 @@ MEASURE = """() => {
     path, words, cut,
   };
 }""".replace("SCREEN", str(SCREEN))
-
-
-@contextmanager
-def chromium():
-    """The browser that is installed; None where there is none."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not found:
-        yield None
-        return
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=found, args=OPTIONS.split())
-
-
-@contextmanager
-def served(folder: Path):
-    """The address at which the folder is served."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
 
 
 def measure(tab: Page) -> dict:
