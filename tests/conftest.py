@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # test files run side by side; be
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
+import hypothesis_profiles  # noqa: F401  (says how many examples are tried)
 import warm
 from booksite.running import notebooks
 from browser import chromium

@@ -24,15 +24,17 @@ OPTIONS = {
     "strip_ids": True,  # those that nothing in the picture refers to
     "strip_xml_prolog": True,
 }
+DOCTYPE = re.compile(r"<!DOCTYPE[^>]*>\s*")  # behind it imagesize finds no size
 
 
 def optimised(svg: str, kept: Path) -> str:
     """The same picture in fewer bytes; taken from the folder `kept` where it was made before."""
-    made_of = f"{scour.__version__}{OPTIONS}{svg}"
+    made_of = f"{scour.__version__}{OPTIONS}{DOCTYPE.pattern}{svg}"
     file = kept / f"{hashlib.sha256(made_of.encode()).hexdigest()}.svg"
     if not file.exists():
         kept.mkdir(parents=True, exist_ok=True)
-        file.write_text(scourString(svg, sanitizeOptions(SimpleNamespace(**OPTIONS))), encoding="utf-8")
+        made = scourString(svg, sanitizeOptions(SimpleNamespace(**OPTIONS)))
+        file.write_text(DOCTYPE.sub("", made), encoding="utf-8")
     return file.read_text(encoding="utf-8")
 
 
