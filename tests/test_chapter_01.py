@@ -102,18 +102,14 @@ def test_refuses_a_bad_p(p):
         chapter.nucleus(torch.zeros(1, 2), p)
 
 
-def test_unknown_chapters_are_refused():
-    with pytest.raises(ValueError, match="chapter.*'99_none'"):
-        definitions("99_none")
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("name", DRAWS)
-def test_half_precision_draws_no_impossible_token(name, dtype):
-    """In float16 an exponential random number can round to 0, and its token would come first."""
-    logits = torch.full((100, 50_000), -math.inf, dtype=dtype)
-    logits[:, 77] = 1.0
-    assert (RULES[name](logits, seeded()) == 77).all()
+@pytest.mark.parametrize("name", ["multinomial", "gumbel_max"])
+def test_half_precision_draws_no_impossible_token(monkeypatch, name):
+    """In float16 an exponential random number rounds to 0 once in 30 million, and its token would come first."""
+    types, multinomial, exponential = [], torch.multinomial, torch.Tensor.exponential_
+    monkeypatch.setattr(torch, "multinomial", lambda x, *n, **more: types.append(x.dtype) or multinomial(x, *n, **more))
+    monkeypatch.setattr(torch.Tensor, "exponential_", lambda x, **more: types.append(x.dtype) or exponential(x, **more))
+    RULES[name](torch.zeros(3, 4, dtype=torch.float16), seeded())
+    assert types == [torch.float32]
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

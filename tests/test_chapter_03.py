@@ -209,7 +209,7 @@ def test_a_wide_beam_finds_the_likeliest_answers():
 
 def test_training_lowers_the_loss_and_repeats():
     losses = []
-    for n_step in (1, 40, 40):
+    for n_step in (1, 60, 60):
         torch.manual_seed(0)
         net = chapter.train(chapter.PointerNetwork(2, d_model=16), chapter.hull, n_step, 0, (3, 4))
         x = points(4, batch=100, seed=1)
@@ -304,7 +304,7 @@ def test_a_step_down_reinforce_makes_the_shorter_tour_likelier():
 
 
 def test_training_by_tours_repeats_and_learns_from_draws():
-    networks = [chapter.train_by_tours(chapter.draws.multinomial, 0, n_step=40, n=4) for _ in range(2)]
+    networks = [chapter.train_by_tours(chapter.draws.multinomial, 0, n_step=60, n=4) for _ in range(2)]
     x = points(4, batch=200)
     lengths = [chapter.tour_length(x, chapter.tour(net, x, chapter.greedily)[0]) for net in networks]
     assert torch.equal(*lengths)

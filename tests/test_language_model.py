@@ -43,6 +43,7 @@ def in_another_process(code: str, **environment) -> subprocess.CompletedProcess:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT)
 
 
+@pytest.mark.weekly
 def test_it_is_fetched_into_an_empty_cache(tmp_path):
     pip_cache = subprocess.check_output([sys.executable, "-m", "pip", "cache", "dir"], text=True, timeout=LIMIT)
     code = "m, t = l.load(); ids = l.torch.tensor([t('The capital of France is').input_ids]);"
@@ -378,30 +379,35 @@ def test_refuses_a_bad_prompt(smollm2, bad):
             call()
 
 
-def test_refuses_a_choice_of_the_wrong_shape(smollm2, prompt):
-    model, _ = smollm2
+PROMPTS = torch.tensor([[3, 4, 5], [7, 6, 5]])
+
+
+@pytest.fixture(scope="module")
+def llama():
+    return small_model("Llama", eos_token_id=None)
+
+
+def test_refuses_a_choice_of_the_wrong_shape(llama):
     with pytest.raises(ValueError, match=r"choose must give .*\(2,\).*got .*\(2, 1\)"):
-        language_model.continue_prompts(model, prompt, lambda logits: logits.argmax(-1, keepdim=True), 1)
+        language_model.continue_prompts(llama, PROMPTS, lambda logits: logits.argmax(-1, keepdim=True), 1)
 
 
-def test_writes_by_several_rules_at_once(smollm2, prompt):
-    model, _ = smollm2
+def test_writes_by_several_rules_at_once(llama):
     greedy = lambda logits, _: logits.argmax(-1)
     drawn = lambda logits, generator: torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
-    written = language_model.write(model, {"greedy": greedy, "drawn": drawn}, prompt, 6, seeds=[1, 2])
-    alone = language_model.continue_prompts(model, prompt, lambda logits: logits.argmax(-1), 6)
+    written = language_model.write(llama, {"greedy": greedy, "drawn": drawn}, PROMPTS, 6, seeds=[1, 2])
+    alone = language_model.continue_prompts(llama, PROMPTS, lambda logits: logits.argmax(-1), 6)
     assert torch.equal(written["greedy"].tokens, alone.tokens)
-    again = language_model.write(model, {"drawn": drawn}, prompt, 6, seeds=[1, 2])
+    again = language_model.write(llama, {"drawn": drawn}, PROMPTS, 6, seeds=[1, 2])
     assert torch.equal(written["drawn"].tokens, again["drawn"].tokens)
-    other = language_model.write(model, {"drawn": drawn}, prompt, 6, seeds=[3, 4])
+    other = language_model.write(llama, {"drawn": drawn}, PROMPTS, 6, seeds=[3, 4])
     assert not torch.equal(written["drawn"].tokens, other["drawn"].tokens)
 
 
 @pytest.mark.parametrize("seeds", [[], [1, 2, 3]])
-def test_refuses_seeds_that_do_not_share_the_prompts_evenly(smollm2, prompt, seeds):
-    model, _ = smollm2
+def test_refuses_seeds_that_do_not_share_the_prompts_evenly(llama, seeds):
     with pytest.raises(ValueError, match="seeds must share 2 prompts evenly"):
-        language_model.write(model, {"greedy": lambda logits, _: logits.argmax(-1)}, prompt, 1, seeds)
+        language_model.write(llama, {"greedy": lambda logits, _: logits.argmax(-1)}, PROMPTS, 1, seeds)
 
 
 def test_human_text_is_plain_prose(smollm2):

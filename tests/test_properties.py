@@ -1,5 +1,4 @@
-"""Samplers, searches, pointers and schedules on any size, tie, -inf pattern and precision: a valid result, or a refusal
-by name."""
+"""Samplers, searches and pointers on any size, tie, -inf pattern and precision: a valid result, or a named refusal."""
 
 import itertools
 import math

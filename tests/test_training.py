@@ -36,8 +36,7 @@ def alone(model, seed: int, task, rates, optimizer, clip, **settings) -> torch.T
     return torch.stack(losses)
 
 
-@pytest.mark.parametrize("norm", ["pre", "post"])
-@pytest.mark.parametrize("clip", [None, 0.3])
+@pytest.mark.parametrize(("clip", "norm"), [(None, "pre"), (0.3, "post")])
 @pytest.mark.parametrize(
     ("optimizer", "settings"),
     [
