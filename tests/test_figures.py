@@ -4,7 +4,7 @@ import pytest
 from browser import served
 
 # Every text in a picture: its size in CSS pixels as shown, and its contrast to the ground, behind the filter of dark mode.
-# In matplotlib's SVG a text is a row of glyphs 100 units high, turned upside down.
+# In matplotlib's SVG a text is a text; a formula is one of several parts, each of a size of its own.
 TEXTS = """async () => {
   const found = [], context = document.createElement("canvas").getContext("2d");
   const known = new Map();  // to read a canvas takes long
@@ -34,9 +34,11 @@ TEXTS = """async () => {
   }
   document.body.append(...boxes.map(([box]) => box));
   for (const [box, filter, where] of boxes) {
-    for (const glyph of box.querySelectorAll("use")) {
-      const { a, b, c, d } = glyph.getCTM(), { fill } = getComputedStyle(glyph), area = b * c - a * d;
-      if (area > 0) found.push({ where, size: 100 * Math.sqrt(area), contrast: contrast(fill, "white", filter) });
+    for (const text of box.querySelectorAll("text, tspan")) {
+      if (![...text.childNodes].some((part) => part.nodeType === Node.TEXT_NODE && part.data.trim())) continue;
+      const { a, b, c, d } = text.closest("text").getCTM(), { fill, fontSize } = getComputedStyle(text);
+      const size = parseFloat(fontSize) * Math.sqrt(Math.abs(a * d - b * c));
+      found.push({ where, size, contrast: contrast(fill, "white", filter) });
     }
   }
   boxes.forEach(([box]) => box.remove());

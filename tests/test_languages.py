@@ -17,8 +17,8 @@ from conftest import LIMIT, ROOT, Book, code, text
 from lab import palette
 
 LANGUAGE = "eo"  # it must be one that Babel knows, for the names of months
-# roles, places of values, parts of dates and names of statements are the same in every language
-SAME = re.compile(r"(\{[^}]*\}(?:`[^`]*`)?|%-?\w|\bN\d+[a-z]?(?:\.[a-z-]+)?)")
+# roles, places of values, formulas, parts of dates and names of statements are the same in every language
+SAME = re.compile(r"(\{[^}]*\}(?:`[^`]*`)?|\$[^$]+\$|%-?\w|\bN\d+[a-z]?(?:\.[a-z-]+)?)")
 # what stays as it is: names of claims and terms, and words of other extensions, which have catalogues of their own
 KEPT = re.compile(r"N1a(\.part)?|logit|Note|Exercise|Solution|Link to this \w+|_?small\b|“one”|one …")
 
@@ -125,6 +125,7 @@ def both(tmp_path_factory) -> SimpleNamespace:
         with file.open("wb") as written:
             write_po(written, catalogue)
     (folder / "book" / "glossary.po").unlink()
+    command(book.root, "check")
     command(book.root, "site")
 
     def page(name: str, language: str | None = None) -> BeautifulSoup:
@@ -255,6 +256,20 @@ def test_labels_are_words_and_no_formulas():
     assert languages.labels(svg) == ["a < b", "√N"]
     assert "<text>√K &amp;</text>" in languages.relabelled(svg, {"√N": "√K &"})
     assert languages.relabelled(svg, {}) == svg
+
+
+def test_translations_that_lack_something_are_named(tmp_path, capsys):
+    file = translate.folder(tmp_path, LANGUAGE) / "small.po"
+    file.parent.mkdir(parents=True)
+    pairs = {"{n} runs": "{n} FOJOJ", "by {eval}`run.a`": "{eval}`run.a`", "$d_k$": "$d_k$", "see {term}`x`": "{term}`y <x>`"}
+    file.write_text("".join(f'msgid "{a}"\nmsgstr "{b}"\n\n' for a, b in pairs.items()), encoding="utf-8")
+    translate.check(tmp_path, LANGUAGE)
+    bad = {"{n} of": "DE", "by {eval}`run.b`": "{eval}`run.c`", "$n$": "$N$", "new": ""}
+    file.write_text("".join(f'msgid "{a}"\nmsgstr "{b}"\n\n' for a, b in bad.items()), encoding="utf-8")
+    with pytest.raises(SystemExit, match="^4 messages"):
+        translate.check(tmp_path, LANGUAGE)
+    said = capsys.readouterr().out
+    assert all(message in said for message in bad) and "untranslated: new" in said
 
 
 def test_other_builders_have_words_for_what_only_pages_show(both):

@@ -2,13 +2,14 @@
 
     python book/booksite/editions/translate.py catalogues ko    # new messages go into book/locale/ko, to be translated
     python book/booksite/editions/translate.py site ko          # into _build/ko/html; what is untranslated is English
-    python book/booksite/editions/translate.py missing ko       # says which messages have no translation
+    python book/booksite/editions/translate.py check ko         # says which messages lack a translation, or a good one
 
 A message whose English changes is kept as fuzzy, which means English on the page, until somebody has looked at it. The
 templates of the catalogues are in _build/catalogues/gettext. The site of a language has the same pages, ids and results
-as the English one, and is served beside it: as /ko/, say.
+as the English one, and is served beside it, as /ko/; BOOK_SITE_URL is its own address then.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from babel.messages.pofile import read_po, write_po
 from jupyter_book.sphinx import build_sphinx
 
 ROOT = Path(__file__).parents[3]
+# What a translation must have as the English has it, in any order
+MARKS = re.compile(r"\{(?:eval|verdict|cite:[pt])\}`[^`]*`|\{[^}]*\}|\$[^$]+\$")
 LOCALE, TEMPLATES = Path("book/locale"), Path("_build/catalogues/gettext")
 
 
@@ -85,8 +88,9 @@ def site(root: Path, language: str) -> None:
     build(root, Path("_build", language, "html"), "html", language)
 
 
-def missing(root: Path, language: str) -> None:
-    """Print the messages that have no translation, or one that nobody has looked at since the English changed.
+def check(root: Path, language: str) -> None:
+    """Print the messages without a translation, with one that nobody has looked at since the English changed, or with
+    one that has other values, roles or formulas.
 
     Raises:
         SystemExit: there are any.
@@ -94,15 +98,18 @@ def missing(root: Path, language: str) -> None:
     found = []
     for file in sorted(folder(root, language).rglob("*.po")):
         with file.open("rb") as known:
-            lacking = [each for each in read_po(known) if each.id and (not each.string or each.fuzzy)]
-        found += [f"{file.relative_to(root)}: {message.id}" for message in lacking]
+            messages = [message for message in read_po(known) if message.id]
+        for each in messages:
+            wrong = "untranslated" if not each.string else "fuzzy" if each.fuzzy else "other marks"
+            if wrong != "other marks" or sorted(MARKS.findall(each.id)) != sorted(MARKS.findall(each.string)):
+                found.append(f"{file.relative_to(root)}: {wrong}: {each.id}")
     print(*found, sep="\n")
     if found:
-        raise SystemExit(f"{len(found)} messages are not translated")
+        raise SystemExit(f"{len(found)} messages are to be seen to")
 
 
 if __name__ == "__main__":
-    known = {each.__name__: each for each in (catalogues, site, missing)}
+    known = {each.__name__: each for each in (catalogues, site, check)}
     if len(sys.argv) != 3 or sys.argv[1] not in known:
         raise SystemExit(__doc__)
     known[sys.argv[1]](ROOT, sys.argv[2])
