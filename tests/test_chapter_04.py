@@ -179,12 +179,12 @@ def test_speculative_sampling_throws_a_dart_of_double_precision(monkeypatch):
 
 
 def test_a_remembering_model_forgets_a_call_that_failed(small_llama):
-    remembering = language_model.NextLogProbs(small_llama)
-    start = torch.tensor([[1, 2], [3, 4]])
-    remembering(start)
-    with pytest.raises(IndexError):
-        remembering(torch.tensor([[1, 2, 5], [3, 4, 99]]))  # 99 is no token
-    longer = torch.tensor([[1, 2, 5, 6]])
+    remembering, longer = language_model.NextLogProbs(small_llama), torch.tensor([[1, 2, 5], [3, 4, 6]])
+    remembering(longer[:, :2])
+    fails = small_llama.model.norm.register_forward_pre_hook(lambda *_: 1 / 0)  # when its cache has the new tokens
+    with pytest.raises(ZeroDivisionError):
+        remembering(longer)
+    fails.remove()
     expected = small_llama(longer).logits[:, -1].log_softmax(-1)
     assert torch.allclose(remembering(longer), expected, atol=1e-5)
 

@@ -98,10 +98,9 @@ def hooked(*arguments, **options) -> Transformer:
 
 
 @pytest.mark.parametrize("kind", [Transformer, shared, Scaled, Tied, Mixing, hooked])
-@pytest.mark.parametrize("norm", ["pre", "post"])
-def test_both_ways_train_as_if_alone_and_the_faster_is_taken_where_it_is_right(monkeypatch, kind, norm):
+def test_both_ways_train_as_if_alone_and_the_faster_is_taken_where_it_is_right(monkeypatch, kind):
     def made():
-        made = [kind(2, 8, training.VOCAB, 8, n_head=2, d_ff=16, norm=norm) for _ in SEEDS]
+        made = [kind(2, 8, training.VOCAB, 8, n_head=2, d_ff=16, norm="post") for _ in SEEDS]
         return [init(model, "xavier", torch.Generator().manual_seed(i)) for i, model in enumerate(made)]
 
     taken, mapped = [], training._mapped

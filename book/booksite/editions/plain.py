@@ -30,7 +30,7 @@ from sphinx.util import logging
 
 from booksite.editions.version import git
 from booksite.reader import pictures
-from booksite.running.notebooks import executed
+from booksite.running.notebooks import executed, pinned
 
 log = logging.getLogger(__name__)
 FENCE = re.compile(r" {0,3}(?P<marks>:{3,}|`{3,})(?:\{(?P<name>[\w:-]+)\} *(?P<title>.*)|[^`]*)")
@@ -245,8 +245,7 @@ def first(app: Sphinx, cells: list[nbformat.NotebookNode]) -> str:
     version = git(root, "rev-parse", "HEAD") or os.environ.get("BOOK_REPOSITORY_BRANCH") or "main"
     sources = [path.read_text(encoding="utf-8") for path in sorted((root / "notebooks" / "lab").rglob("*.py"))]
     sources += [cell.source for cell in cells if cell.cell_type == "code"]
-    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (root / "requirements.txt").read_text(encoding="utf-8"), re.M))
-    pins = {canonical(name): version for name, version in pins.items()}
+    pins = {canonical(name): version for name, version in pinned(root).items()}
     modules = imported(sources) - sys.stdlib_module_names - {"lab"}
     owners = {module: [module] if canonical(module) in pins else packages().get(module, ()) for module in modules}
     names = {canonical(name) for found in owners.values() for name in found} | {*UNSEEN}

@@ -58,12 +58,17 @@ def fingerprint(root: Path) -> str:
         except (AttributeError, ValueError) as error:
             raise SystemExit(f"ERROR: {path} is no notebook: {error}") from None
     installed = {}
-    for name in re.findall(r"^([\w.-]+)==", (root / "requirements.txt").read_text(encoding="utf-8"), re.M):
+    for name in pinned(root):
         with suppress(importlib.metadata.PackageNotFoundError):
             installed[name] = importlib.metadata.version(name)
     surroundings = [sys.version, os.environ["OMP_NUM_THREADS"], sorted(installed.items()), language_model.identity()]
     digest.update(repr(surroundings).encode())
     return digest.hexdigest()[:16]
+
+
+def pinned(root: Path) -> dict[str, str]:
+    """The versions that requirements.txt asks for, by the distributions' names."""
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", (root / "requirements.txt").read_text(encoding="utf-8"), re.M))
 
 
 def prepare(app: Sphinx, config: Config) -> None:
