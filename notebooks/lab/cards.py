@@ -1,7 +1,7 @@
 """A claim's card, drawn from its record: what was measured, a picture of every run, what the control changed.
 
-The one drawing of a claim: chapters, the page of verdicts, JupyterLab and the plain edition show it. Its own words are
-given in English, and go through a function `say` before the numbers are put into them; the site gives one that translates.
+The one drawing of a claim: chapters, the page of verdicts, JupyterLab and the plain edition show it. Its own words go
+through a function `say` before numbers are put into them; where none is given they stay English.
 """
 
 import html

@@ -52,8 +52,9 @@ def own(root: Path) -> Catalog:
             found.add(words, locations=[(file.relative_to(root).as_posix(), None)])
     for verdict in palette.VERDICTS:
         found.add(verdict, locations=[("notebooks/lab/palette.py", None)])
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     for name in ("title", "author"):
-        found.add(yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))[name], locations=[("_config.yml", None)])
+        found.add(config[name], locations=[("_config.yml", None)])
     return found
 
 
