@@ -16,7 +16,7 @@ from pathlib import Path
 
 import nbformat
 from booksite.running import notebooks
-from lab import claims, contents
+from lab import cards, claims, contents
 
 from proof import faults, results
 
@@ -204,7 +204,7 @@ def said(line: dict) -> list[str]:
     """What there is to say of a result claim by claim: of all under other settings, else of those that fell."""
     found = []
     for name, each in line.get("claims", {}).items():
-        evidence, control = (claims.spread(dict(enumerate(each[side]))) for side in ("evidence", "control"))
+        evidence, control = (cards.spread(dict(enumerate(each[side]))) for side in ("evidence", "control"))
         if line["kind"] == "conditions":
             found.append(f"{name} {'fell' if each['refuted'] else 'held'}: {evidence}; control {control}")
         if each["refuted"]:
