@@ -133,6 +133,34 @@ def shared_book(tmp_path_factory) -> Book:
     return Book(tmp_path_factory.mktemp("book") / "book")
 
 
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory) -> Book:
+    """The book of sample.py, built; of no known address."""
+    return _sample(tmp_path_factory, BOOK_SITE_URL="", BOOK_REPOSITORY_URL="")
+
+
+KNOWN = "https://book.example/notes/"
+
+
+@pytest.fixture(scope="session")
+def known_sample(tmp_path_factory) -> Book:
+    """The same with addresses, of the site and of its repository."""
+    repository = {"BOOK_REPOSITORY_URL": "https://github.com/someone/some-book", "BOOK_REPOSITORY_BRANCH": "trunk"}
+    return _sample(tmp_path_factory, BOOK_SITE_URL=KNOWN.rstrip("/"), **repository)
+
+
+def _sample(folders, **environment: str) -> Book:
+    import sample
+
+    book = sample.fill(Book(folders.mktemp("sample") / "book"))
+    book.finish = None
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        book.built()
+    return book
+
+
 class Runner:
     """The execution of notebooks that only pretend to run, with the results' folder that it keeps."""
 

@@ -252,6 +252,31 @@ VERDICTS = """\
 ## N4a: nothing settles it
 
 {verdict}`holds` It does.
+
+## Questions
+
+:::{question} ../notebooks/small.ipynb
+:figure: fig-gone
+
+No.
+:::
+
+:::{question} ../notebooks/none.ipynb
+No.
+:::
+
+## More
+
+:::{question} ../notebooks/other.ipynb
+No.
+:::
+
+### N1b: it stands under another chapter
+
+{verdict}`holds` It does.
+
+:::{evidence} N1b.weights
+:::
 """
 FAULTS = {  # what is wrong on the pages of one book -> where, and how that is named
     "a broken link": ("book/verdicts.md", "'nowhere.md'"),
@@ -263,10 +288,13 @@ FAULTS = {  # what is wrong on the pages of one book -> where, and how that is n
     "a statement without evidence": ("book/verdicts.md", "statement N4a has no evidence"),
     "a claim that is listed twice": ("book/verdicts.md", "claim N2a is listed 2 times"),
     "a claim that is settled twice": ("notebooks/small", "claim N1a is settled 2 times"),
-    "a claim that is settled but not listed": (
+    "a claim that is settled but not listed": ("notebooks/small", "claim N5a is settled here, but no page lists it"),
+    "a claim of another chapter": (
         "notebooks/small",
-        "claim N1b.weights is settled here, but no page lists it",
+        "claim N1b.weights is settled here, but N1b stands under the question of notebooks/other",
     ),
+    "a chapter that does not show its statements": ("notebooks/other", "the chapter does not show its statements"),
+    "a chapter without a question": ("notebooks/third", "no page has a question with the answer of this chapter"),
     "a value that is none": ("notebooks/small", "not 'gain + 1'"),
     "a key of another kind": ("notebooks/small", """not "run.keys['64']\""""),
     "a value that is not kept": ("notebooks/small", "'lost'"),
@@ -278,7 +306,9 @@ FAULTS = {  # what is wrong on the pages of one book -> where, and how that is n
         "notebooks/small",
         "claim N4a.gone is named here, but no notebook settles it",
     ),
-    "a question of no chapter": ("book/index.md", "no such chapter: ../notebooks/none.ipynb"),
+    "a picture that is not there": ("book/verdicts.md", "notebooks/small has no figure fig-gone"),
+    "no picture at all": ("book/verdicts.md", "notebooks/other has no figure at all"),
+    "a question of no chapter": ("book/verdicts.md", "no such chapter: ../notebooks/none.ipynb"),
     "a part that is not there": ("book/index.md", "the table of contents has no part 'Nothing'"),
     "a claim that is shown and not settled": (
         "book/index.md",
@@ -295,13 +325,18 @@ def faulty(tmp_path_factory):
     book = Book(tmp_path_factory.mktemp("faulty") / "book")
     book.finish = ("plain",)
     book.write("book/verdicts.md", VERDICTS)
-    asked = ":::{question} ../notebooks/none.ipynb\nNo.\n:::\n\n:::{questions} Nothing\n:::\n\n:::{claim} N1c\n:::\n"
+    names = "".join(f"  - file: notebooks/{name}\n" for name in ("small", "other", "third"))
+    parts = f"- caption: A\n  chapters:\n{names}- caption: B\n  chapters:\n  - file: book/verdicts\n"
+    book.write("_toc.yml", f"format: jb-book\nroot: book/index\nparts:\n{parts}")
+    book.notebook("other", "1 + 1")
+    book.notebook("third", "1 + 1")
+    asked = ":::{questions} A\n:::\n\n:::{questions} Nothing\n:::\n\n:::{claim} N1c\n:::\n"
     book.write("book/index.md", f"# A small book\n\n{asked}\n```{{bibliography}}\n```\n")
     shown = ("gain + 1", "run.keys['64']", "run.lost", "run.keys[16]", "run.keys", "figure.lost")
     shown = ", ".join(f"{{eval}}`{each}`" for each in shown)
     unknown = "N4a.gone, see {doc}`/book/verdicts`.\n\n:::{topic} Unknown\nText.\n:::"
     keep = "from lab.values import Values\nrun = Values()\nrun.keep('d', keys={64: 1})"
-    claims = (SETTLE.replace("N1a", name) for name in ("N1a", "N1a", "N1b.weights", "N2a"))
+    claims = (SETTLE.replace("N1a", name) for name in ("N1a", "N1a", "N1b.weights", "N2a", "N5a"))
     book.notebook("small", text(f"# small\n\n{shown}\n\n{unknown}"), *claims, code(keep, fold=""))
     code_, said = book.build()
     assert code_ != 0

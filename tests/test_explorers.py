@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import explored, explorer_html
+from conftest import explored, explorer_html, opened
 from scipy import stats
 
 from lab.chapters import definitions
@@ -111,23 +111,16 @@ def test_the_dial_moves_by_keyboard_and_says_so(dialled):
     assert "100.0 %" in tab.locator("svg[role=img]").get_attribute("aria-label")
 
 
-def test_the_dial_answers_to_touch(browser):
-    context = browser.new_context(viewport={"width": 375, "height": 900}, has_touch=True)
-    tab = context.new_page()
+def test_the_dial_answers_to_touch_and_without_scripts_its_still_stands(browser):
     logits = torch.randn(100, generator=torch.Generator().manual_seed(1))
-    tab.set_content(explorer_html("dial", {"contexts": [dial.context("one", logits, Words())]}))
-    tab.get_by_text("Argmax").tap()
-    assert rows(tab, "count").tolist() == [1] + 8 * [0]
-    context.close()
-
-
-def test_without_scripts_the_still_figure_stands(browser):
-    context = browser.new_context(java_script_enabled=False)
-    tab = context.new_page()
-    logits = torch.randn(100, generator=torch.Generator().manual_seed(1))
-    tab.set_content(explorer_html("dial", {"contexts": [dial.context("one", logits, Words())]}))
-    assert tab.get_by_alt_text("A still figure.").is_visible()
-    context.close()
+    html = explorer_html("dial", {"contexts": [dial.context("one", logits, Words())]})
+    with opened(browser, width=375, has_touch=True) as tab:
+        tab.set_content(html)
+        tab.get_by_text("Argmax").tap()
+        assert rows(tab, "count").tolist() == [1] + 8 * [0]
+    with opened(browser, java_script_enabled=False) as tab:
+        tab.set_content(html)
+        assert tab.get_by_alt_text("A still figure.").is_visible()
 
 
 @pytest.mark.parametrize("bad", [torch.zeros(3, 50), torch.zeros(40), torch.full((50,), torch.nan)])

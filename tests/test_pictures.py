@@ -2,10 +2,8 @@
 
 import re
 
-import icons
-import pictures
 import pytest
-from browser import served
+from booksite.reader import icons, pictures
 from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
 
@@ -44,17 +42,6 @@ def test_images_are_sized_and_all_but_the_first_lazy(pages):
         assert [image.get("loading") for image in images] == [None, *["lazy"] * (len(images) - 1)][: len(images)], name
 
 
-def test_images_keep_their_proportions(browser, site, pages):
-    with served(site) as address:
-        tab = browser.new_page(viewport={"width": 375, "height": 800}, java_script_enabled=False)  # so none is lazy
-        for name in pages:
-            tab.goto(address + name, wait_until="networkidle")
-            shown = "[...document.querySelectorAll('article img')].filter((image) => image.checkVisibility())"
-            ratios = tab.evaluate(f"{shown}.map((i) => i.height / i.width / (i.naturalHeight / i.naturalWidth))")
-            assert all(0.97 < ratio < 1.03 for ratio in ratios), name
-        tab.close()
-
-
 def test_every_icon_is_in_the_fonts(site, pages):
     folder = site / "_static" / "icons"
     css = (folder / "icons.css").read_text("utf-8")
@@ -65,13 +52,3 @@ def test_every_icon_is_in_the_fonts(site, pages):
         assert rule and ord(rule[1]) in held, name
     admonitions = icons.drawn((site / "_static/styles/pydata-sphinx-theme.css").read_text("utf-8"))
     assert admonitions and admonitions <= held
-
-
-def test_the_theme_is_known_before_any_script_has_come(browser, site):
-    with served(site) as address:
-        for scheme in ("light", "dark"):
-            tab = browser.new_page(color_scheme=scheme)
-            tab.route("**/*.js*", lambda route: route.abort())
-            tab.goto(f"{address}notebooks/07_warmup_and_radam.html")
-            assert tab.locator("html").get_attribute("data-theme") == scheme
-            tab.close()

@@ -3,14 +3,11 @@
 The questions, the pages and both thresholds were written down before any search was measured.
 """
 
-import sys
-
 import pytest
+import visits
+from booksite.reader import search
 from browser import served
-from conftest import ROOT
-
-sys.path.append(str(ROOT / "book" / "extensions"))
-import search  # noqa: E402
+from conftest import opened
 
 FIRST, AMONG_THREE = 16, 19  # questions of the twenty whose page must be the first found, and among the first three
 QUESTIONS = {
@@ -38,16 +35,18 @@ QUESTIONS = {
 
 
 @pytest.fixture(scope="module")
-def searched(site, browser):
+def address(site):
+    with served(site, visits.Pages) as host:
+        yield host + visits.FOLDER.lstrip("/")
+
+
+@pytest.fixture(scope="module")
+def searched(address, browser):
     """A tab with the search open, as Ctrl+K opens it."""
-    with served(site) as address:
-        tab = browser.new_page(viewport={"width": 1280, "height": 2000}, bypass_csp=True)  # to wait for a script
-        tab.set_default_timeout(10_000)
-        tab.goto(f"{address}notebooks/07_warmup_and_radam.html", wait_until="networkidle")
+    with opened(browser, f"{address}notebooks/07_warmup_and_radam.html", height=2000) as tab:
         tab.keyboard.press("Control+k")
         tab.wait_for_selector("dialog[open] input")
         yield tab
-        tab.close()
 
 
 def found(tab, question: str) -> list[dict]:
@@ -59,6 +58,7 @@ def found(tab, question: str) -> list[dict]:
     return tab.eval_on_selector_all(
         ".pf-result",
         """results => results.map((result) => ({
+            address: result.querySelector(".pf-result-link").href,
             page: new URL(result.querySelector(".pf-result-link").href).pathname.split("/").pop().replace(".html", ""),
             sections: [...result.querySelectorAll(".pf-heading-link")].map((link) => link.hash),
             text: result.textContent,
@@ -66,7 +66,7 @@ def found(tab, question: str) -> list[dict]:
     )
 
 
-def test_questions_find_their_chapters_and_sections(searched):
+def test_questions_find_their_chapters_and_sections(searched, address):
     assert len(QUESTIONS) == 20
     ranks = {}
     for question, pages in QUESTIONS.items():
@@ -74,6 +74,7 @@ def test_questions_find_their_chapters_and_sections(searched):
         names = [result["page"] for result in results]
         ranks[question] = next((rank for rank, name in enumerate(names, 1) if name in pages), None)
         assert "bibliography" not in names
+        assert all(result["address"].startswith(address) for result in results)
         assert all(section.startswith("#") for result in results for section in result["sections"])
         assert any(result["sections"] for result in results), question
         assert not any(".ipynb .pdf" in result["text"] for result in results)
@@ -81,12 +82,10 @@ def test_questions_find_their_chapters_and_sections(searched):
     assert sum(rank is not None and rank <= 3 for rank in ranks.values()) >= AMONG_THREE, ranks
 
 
-def test_the_button_opens_the_search_and_escape_returns_to_it(site, browser):
-    with served(site) as address:
-        tab = browser.new_page(viewport={"width": 1280, "height": 800})
+def test_the_button_opens_the_search_and_escape_returns_to_it(address, browser):
+    with opened(browser, address) as tab:
         complaints = []
         tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.goto(address, wait_until="networkidle")
         button = tab.locator(".search-button__button:visible").first
         button.click()
         tab.wait_for_selector("dialog[open] input:focus")
@@ -94,7 +93,17 @@ def test_the_button_opens_the_search_and_escape_returns_to_it(site, browser):
         tab.wait_for_selector("dialog[open]", state="detached")
         assert button.evaluate("button => button === document.activeElement")
         assert complaints == []
-        tab.close()
+
+
+def test_the_search_works_on_a_small_book_under_a_folder(sample, browser):
+    """From the root page and from one in a folder, so that neither rests on where a page lies."""
+    with served(sample.root / "_build" / "html", visits.Pages) as host:
+        for page in ("", "notebooks/small.html"):
+            with opened(browser, f"{host}{visits.FOLDER.lstrip('/')}{page}") as tab:
+                tab.keyboard.press("Control+k")
+                tab.wait_for_selector("dialog[open] input")
+                addresses = [result["address"] for result in found(tab, "probabilities")]
+                assert f"{host}{visits.FOLDER.lstrip('/')}book/glossary.html" in addresses
 
 
 def test_formulas_read_as_text():

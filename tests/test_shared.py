@@ -1,4 +1,4 @@
-"""Pages describe themselves to those who link to them; the root page, the lost page, the citation, the print."""
+"""Pages describe themselves to those who link to them; the root page, the lost page, the citation, the buttons."""
 
 import re
 import subprocess
@@ -6,13 +6,9 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from browser import served
 from bs4 import BeautifulSoup
-from conftest import ROOT, SETTLE
+from conftest import ALT, KNOWN, ROOT, Book, opened
 from PIL import Image
-from test_pages import ALT, FIGURE, write
-
-ADDRESS = "https://book.example/notes/"
 
 
 def head(html: str) -> dict[str, list[str]]:
@@ -27,80 +23,94 @@ def canonical(html: str) -> list[str]:
     return [link["href"] for link in BeautifulSoup(html, "html.parser").select("link[rel=canonical]")]
 
 
-@pytest.fixture
-def small(book):
-    """A small book whose chapter has a short answer with a formula, and a figure."""
-    answer = "**The short answer.** Divide by $\\sqrt{d_k}$, *always*."
-    write(book, "small", f"# Is x large?\n\nNo answer.\n\n{answer}", (SETTLE, ""), (FIGURE % 3, "fig-small"))
-    return book
+def links(book: Book, page: str) -> dict[str, str]:
+    """The links of a page, by their words."""
+    found = BeautifulSoup(book.page(page), "html.parser").select("a[href]")
+    return {" ".join(link.text.split()): link["href"] for link in found}
 
 
-def test_pages_of_a_known_address_have_pictures_and_canonical_links(small, monkeypatch):
-    monkeypatch.setenv("BOOK_SITE_URL", ADDRESS.rstrip("/"))
-    for _ in range(2):  # cold and warm
-        code, said = small.build()
-        assert code == 0, said
-        html = small.page("notebooks/small")
-        tags = head(html)
-        assert tags["description"] == tags["og:description"] == ["Divide by √d_k, always."]
-        assert canonical(html) == tags["og:url"] == [f"{ADDRESS}notebooks/small.html"]
-        assert tags["og:image"] == [f"{ADDRESS}shared/notebooks/small.png"] and tags["og:image:alt"] == [ALT]
-        assert tags["twitter:card"] == ["summary_large_image"]
-        assert len(tags["viewport"]) == 1
-        folder = small.root / "_build" / "html"
-        picture = Image.open(folder / "shared" / "notebooks" / "small.png")
-        assert picture.size == (1200, 630) and len(picture.convert("L").getcolors()) > 1
-        assert canonical(small.page("index")) == canonical(small.page("book/index")) == [ADDRESS]
-        places = [place.text for place in ElementTree.parse(folder / "sitemap.xml").iter() if place.tag.endswith("loc")]
-        assert places == [ADDRESS, f"{ADDRESS}book/verdicts.html", f"{ADDRESS}notebooks/small.html"]
-        assert f"Sitemap: {ADDRESS}sitemap.xml" in (folder / "robots.txt").read_text()
-        lost = BeautifulSoup(small.page("404"), "html.parser")
-        styles = [link["href"] for link in lost.select("link[rel=stylesheet]")]
-        assert styles and all(style.startswith("/notes/_static/") for style in styles)
+def test_pages_of_a_known_address_have_pictures_and_canonical_links(known_sample):
+    html, folder = known_sample.page("notebooks/small"), known_sample.root / "_build" / "html"
+    tags = head(html)
+    assert tags["description"] == tags["og:description"] == ["Divide by √d_k, always."]
+    assert canonical(html) == tags["og:url"] == [f"{KNOWN}notebooks/small.html"]
+    assert tags["og:image"] == [f"{KNOWN}shared/notebooks/small.png"] and tags["og:image:alt"] == [ALT]
+    assert tags["twitter:card"] == ["summary_large_image"]
+    assert len(tags["viewport"]) == 1
+    picture = Image.open(folder / "shared" / "notebooks" / "small.png")
+    assert picture.size == (1200, 630) and len(picture.convert("L").getcolors()) > 1
+    assert canonical(known_sample.page("index")) == canonical(known_sample.page("book/index")) == [KNOWN]
+    places = [place.text for place in ElementTree.parse(folder / "sitemap.xml").iter() if place.tag.endswith("loc")]
+    pages = ("book/glossary.html", "book/verdicts.html", "notebooks/small.html")
+    assert places == [KNOWN, *(KNOWN + page for page in pages)]
+    assert f"Sitemap: {KNOWN}sitemap.xml" in (folder / "robots.txt").read_text()
 
 
-def test_pages_of_an_unknown_address_name_none(small, monkeypatch):
-    monkeypatch.delenv("BOOK_SITE_URL", raising=False)
-    code, said = small.build()
-    assert code == 0, said
-    html = small.page("notebooks/small")
+def test_pages_of_an_unknown_address_name_none(sample):
+    html, folder = sample.page("notebooks/small"), sample.root / "_build" / "html"
     tags = head(html)
     assert tags["description"] == ["Divide by √d_k, always."] and tags["og:title"] == ["Is x large?"]
     assert canonical(html) == [] and "og:url" not in tags and "og:image" not in tags
-    folder = small.root / "_build" / "html"
     assert not any((folder / name).exists() for name in ("sitemap.xml", "robots.txt", "shared"))
+    assert not {"Binder", "Colab"} & links(sample, "notebooks/small").keys() and "github.com" not in html
+    assert "Take the whole repository." in BeautifulSoup(sample.page("book/index"), "html.parser").text
     # nor does a folder that is no repository know a version
     built = BeautifulSoup(html, "html.parser").select_one(".build").text
     assert re.fullmatch(r"Built on \d+ \w+ \d{4}", built.strip())
 
 
-def test_the_version_and_its_date_are_those_of_the_commit(small):
+def test_binder_opens_the_notebook_and_colab_its_plain_edition(known_sample):
+    found, there = links(known_sample, "notebooks/small"), "github.com/someone/some-book"
+    assert found["Binder"] == (
+        "https://mybinder.org/v2/gh/someone/some-book/trunk?urlpath=lab/tree/notebooks/small.ipynb"
+    )
+    assert found["Colab"] == "https://colab.research.google.com/github/someone/some-book/blob/plain/small.ipynb"
+    assert f'href="https://{there}"' in known_sample.page("notebooks/small")
+    assert f"https://{there}/issues/new" in known_sample.page("notebooks/small")
+    index = links(known_sample, "book/index")
+    assert "Binder" not in index  # it is no notebook
+    assert index["the whole repository"] == f"https://{there}"
+
+
+def test_elsewhere_than_on_github_there_is_binder_alone(book, monkeypatch):
+    monkeypatch.setenv("BOOK_REPOSITORY_URL", "https://gitlab.com/someone/some-book")
+    monkeypatch.setenv("BOOK_REPOSITORY_BRANCH", "trunk")
+    book.built()
+    found = links(book, "notebooks/small")
+    assert found["Binder"].startswith("https://mybinder.org/v2/gl/someone%2Fsome-book/trunk?")
+    assert "Colab" not in found
+
+
+@pytest.mark.parametrize("width", [360, 375])
+def test_the_buttons_fit_a_phone(known_sample, browser, width):
+    page = known_sample.root / "_build" / "html" / "notebooks" / "small.html"
+    with opened(browser, page.as_uri(), width) as tab:
+        buttons = tab.locator(".bd-header-article :is(button, label, a.btn):visible")
+        places = [button.bounding_box() for button in buttons.all()]
+        assert len(places) >= 7 and tab.locator(".code-switch").count() == 1
+        assert all(0 <= place["x"] and place["x"] + place["width"] <= width for place in places), places
+
+
+def test_the_version_and_its_date_are_those_of_the_commit(book):
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x", "--date=2001-02-03T04:05:06Z"]):
-        subprocess.run(
-            [*git, *command],
-            cwd=small.root,
-            check=True,
-            env={"GIT_COMMITTER_DATE": "2001-02-03T04:05:06Z", "PATH": "/usr/bin:/bin"},
-        )
-    code, said = small.build()
-    assert code == 0, said
-    name = subprocess.run(
-        ["git", "describe", "--always"], cwd=small.root, capture_output=True, text=True
-    ).stdout.strip()
-    page = BeautifulSoup(small.page("notebooks/small"), "html.parser")
+        environment = {"GIT_COMMITTER_DATE": "2001-02-03T04:05:06Z", "PATH": "/usr/bin:/bin"}
+        subprocess.run([*git, *command], cwd=book.root, check=True, env=environment)
+    book.built()
+    describe = ["git", "describe", "--always"]
+    name = subprocess.run(describe, cwd=book.root, capture_output=True, text=True).stdout.strip()
+    page = BeautifulSoup(book.page("notebooks/small"), "html.parser")
     assert page.select_one(".build").text.startswith(f"Version {name}")
     assert "3 February 2001" in page.select_one(".build").text
-    cited = page.select_one(".cite").text
-    book = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert book["title"] in cited and "Is x large?" in cited and "@incollection{small," in cited
-    assert not BeautifulSoup(small.page("book/index"), "html.parser").select(".cite")
 
 
-def test_the_citation_is_that_of_the_book():
+def test_the_citation_is_that_of_the_book(sample):
     book, config = (yaml.safe_load((ROOT / name).read_text()) for name in ("CITATION.cff", "_config.yml"))
     assert book["cff-version"] == "1.2.0" and book["message"] and book["type"] == "software"
     assert book["title"] == config["title"] and book["authors"] == [{"name": config["author"]}]
+    cited = BeautifulSoup(sample.page("notebooks/small"), "html.parser").select_one(".cite").text
+    assert book["title"] in cited and "Is x large?" in cited and "@incollection{small," in cited
+    assert not BeautifulSoup(sample.page("book/index"), "html.parser").select(".cite")
 
 
 def test_every_page_describes_itself_once(site):
@@ -113,41 +123,16 @@ def test_every_page_describes_itself_once(site):
     assert len(set(said.values())) == len(said)
 
 
-def test_the_root_page_is_the_front_page(site, browser):
-    html = (site / "index.html").read_text(encoding="utf-8")
-    assert 'http-equiv="refresh"' not in html
-    with served(site) as address:
-        tab = browser.new_page()
-        lost = []
-        tab.on("response", lambda response: lost.append(response.url) if response.status >= 400 else None)
-        tab.goto(address, wait_until="networkidle")
-        links = tab.eval_on_selector_all(
-            "a[href]", "links => [...new Set(links.map((link) => link.href.split('#')[0]))]"
-        )
-        assert len(links) > 10
-        for link in links:
-            if link.startswith(address):
-                assert tab.request.get(link).ok, link
-        assert lost == []
-        tab.close()
+def test_one_version_of_torch_is_named():
+    version = re.search(r"^torch==(\S+)", (ROOT / "requirements.txt").read_text(), re.M)[0]
+    for name in ("README.md", "book/running.md"):
+        assert re.findall(r"torch==[\d.]+", (ROOT / name).read_text(encoding="utf-8")) == [version]
 
 
-def test_a_chapter_prints_light_with_its_title_and_without_sidebars(site, browser):
-    tab = browser.new_context(color_scheme="dark", viewport={"width": 700, "height": 900}).new_page()
-    tab.goto((site / "notebooks" / "02_other_samplers.html").as_uri(), wait_until="networkidle")
-    tab.evaluate("addEventListener('beforeprint', () => (window.printed = document.documentElement.dataset.theme))")
-    tab.pdf()
-    assert tab.evaluate("printed") == "light"
-    assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
-    tab.emulate_media(media="print")
-    shown = tab.evaluate(
-        """() => ({
-            title: document.querySelector("article h1").checkVisibility(),
-            open: document.querySelectorAll("article details[open]").length,
-            wide: document.documentElement.scrollWidth > innerWidth,
-            beside: [...document.querySelectorAll(".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article")]
-                .filter((e) => e.checkVisibility()).length,
-        })"""
-    )
-    assert shown == {"title": True, "open": 0, "wide": False, "beside": 0}
-    tab.context.close()
+def test_one_job_may_write_and_it_writes_the_branch_that_colab_opens():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    writing = [name for name, job in workflow["jobs"].items() if job.get("permissions", {}).get("contents") == "write"]
+    assert writing == ["plain"]
+    [push] = [step["run"] for step in workflow["jobs"]["plain"]["steps"] if "run" in step]
+    assert re.search(r"git push .* plain$", push, re.M)

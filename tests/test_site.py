@@ -1,10 +1,126 @@
-"""The built site in a browser: no error, no request to anybody else, every figure described, no page too wide."""
+"""The built site, each page seen once at each width: no error, no request to anybody else, all of it readable.
 
-from pathlib import Path
+Axe-core runs on every page. Chapters keep their anatomy and their weight: an answer at once, a picture within two
+screens, a path of ten minutes, 600 kilobytes.
+"""
+
+from collections import Counter
 
 import pytest
+import visits
+from axe_playwright_python.base import AXE_SCRIPT
+from browser import served
 from bs4 import BeautifulSoup
-from conftest import SETTLE
+from conftest import ROOT, opened
+from measure.weight import LINE, weigh
+from visits import FOLDER, WIDTHS
+
+# What stays: (rule, part of the element's HTML) -> whose it is.
+KNOWN = {
+    (
+        "empty-table-header",
+        "<mjx-assistive-mml",
+    ): "MathJax, axe: a header that is a formula; screen readers read its MathML",
+}
+CHAPTERS = sorted(f"notebooks/{path.stem}.html" for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def seen(site, browser) -> list[visits.Visit]:
+    with served(site, visits.Pages) as host:
+        return list(visits.visits(site, browser, host))
+
+
+@pytest.fixture(scope="module")
+def chapters(seen) -> list[visits.Visit]:
+    return [visit for visit in seen if visit.page.startswith("notebooks/")]
+
+
+def wrong(seen, what) -> dict:
+    """What is wrong on which page at which width."""
+    return {(visit.page, visit.width): found for visit in seen if (found := what(visit))}
+
+
+def test_every_page_was_seen(site, seen):
+    assert {visit.page for visit in seen} >= {"404.html", "index.html", "book/index.html", *CHAPTERS}
+
+
+def test_no_page_complains_or_asks_anybody_else_for_anything(seen):
+    assert wrong(seen, lambda visit: visit.complaints) == {}
+
+
+def test_no_page_scrolls_sideways(seen):
+    assert wrong(seen, lambda visit: max(visit.wider, 0)) == {}
+
+
+def test_mathematics_is_set(seen):
+    assert all(visit.formulas for visit in seen if visit.page == "book/glossary.html")
+
+
+def test_axe_finds_nothing_on_any_page(seen):
+    known = lambda rule, html: any(rule == r and h in html for r, h in KNOWN)
+    assert wrong(seen, lambda visit: [each for each in visit.violations if not known(*each[1:3])]) == {}
+
+
+def test_axe_notices_each_fault_that_is_mended(browser):
+    faults = """<html lang="en"><head><title>x</title></head><body><main><h1>x</h1><div role="list">
+    <div role="doc-biblioentry">a</div></div><table><tr><th></th><th>b</th></tr><tr><td>c</td><td>d</td></tr></table>
+    <p style="background:#f3f4f5;color:#176de8">a link in a table</p></main><a href="#">outside</a></body></html>"""
+    with opened(browser) as tab:
+        tab.set_content(faults)
+        tab.evaluate(AXE_SCRIPT)
+        rules = {rule for rule, *_ in visits.violations(tab)}
+    assert rules >= {"aria-deprecated-role", "empty-table-header", "color-contrast", "region"}
+
+
+def test_what_scrolls_is_a_stop_and_nothing_else_of_the_text(seen):
+    assert wrong(seen, lambda visit: visit.stops) == {}
+
+
+def test_text_in_figures_is_large_and_dark_enough(seen):
+    assert not [visit.page for visit in seen if visit.page in CHAPTERS and visit.width == 375 and not visit.texts]
+    small = lambda theme, where, size, contrast: size < 10 or contrast < 4.5
+    assert wrong(seen, lambda visit: sorted({each for each in visit.texts if small(*each)})) == {}
+
+
+def test_images_keep_their_proportions(seen):
+    assert wrong(seen, lambda visit: [each for each in visit.ratios if not 0.97 < each[1] < 1.03]) == {}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_keeps_its_shape(chapters, chapter, width):
+    page = next(visit.anatomy for visit in chapters if (visit.page, visit.width) == (chapter, width))
+    assert page["short_answer"] <= 60
+    assert page["screens_to_figure"] < 2
+    assert page["path"] <= 1500
+    assert page["words"] <= 3500
+    assert page["cut"] == 0
+    if width == 1280:
+        assert page["open_code"] <= 0.2
+
+
+def test_a_chapter_loads_at_most_600_kilobytes(chapters):
+    heavy = lambda visit: sum(visit.files.values()) if sum(visit.files.values()) > 600_000 else 0
+    assert wrong([visit for visit in chapters if visit.width == 375], heavy) == {}
+
+
+def test_no_script_holds_up_the_first_paint(chapters):
+    assert wrong(chapters, lambda visit: [file for file in visit.paint["blocking"] if ".js" in file]) == {}
+
+
+def test_nothing_is_loaded_that_no_page_uses(seen):
+    unwanted = ("thebe", "fontawesome", "sphinx-design", "design-tabs", "ui/menu", "tex-chtml")
+    assert wrong(seen, lambda visit: [file for file in visit.files if any(part in file for part in unwanted)]) == {}
+
+
+@pytest.mark.weekly
+def test_the_heaviest_chapter_is_painted_within_1_7_seconds(browser, site):
+    """On the slow line. The least of three, since other programs of a busy machine only ever add to it."""
+    chapter = max(CHAPTERS, key=lambda page: (site / page).stat().st_size)
+    with served(site, visits.Pages) as host:
+        paints = [weigh(browser, host + FOLDER.lstrip("/") + chapter, LINE)["paint"] for _ in range(3)]
+    assert min(paints) <= 1.7
 
 
 def undescribed(html: str) -> list[str]:
@@ -27,45 +143,37 @@ def test_undescribed_figures_are_found(image, found):
     assert undescribed(f"<article>{image}</article>") == found
 
 
-def test_a_figure_without_alternative_text_is_found_on_a_built_page(book):
-    source = "import matplotlib.pyplot as plt\nfrom lab import figures\nfigures.use()\nplt.plot([1, 2]);"
-    book.notebook("small", SETTLE, source)
-    code, said = book.build()
-    assert code == 0, said
-    assert len(undescribed(book.page("notebooks/small"))) == 1
+def test_every_figure_is_described_and_every_id_used_once(site):
+    for page in visits.pages(site):
+        html = (site / page).read_text(encoding="utf-8")
+        assert undescribed(html) == [], page
+        if page in CHAPTERS:
+            ids = Counter(element["id"] for element in BeautifulSoup(html, "html.parser").select("[id]"))
+            assert [name for name, times in ids.items() if times > 1] == [], page
 
 
-def pages(site: Path) -> list[str]:
-    return sorted(
-        path.relative_to(site).as_posix() for folder in ("book", "notebooks") for path in (site / folder).glob("*.html")
-    )
+def test_the_links_of_the_root_page_lead_somewhere(site, browser):
+    assert 'http-equiv="refresh"' not in (site / "index.html").read_text(encoding="utf-8")
+    with served(site, visits.Pages) as host, opened(browser, host + FOLDER.lstrip("/")) as tab:
+        links = tab.eval_on_selector_all("a[href]", "links => links.map((link) => link.href.split('#')[0])")
+        own = {link for link in links if link.startswith(host)}
+        assert len(own) > 10
+        for link in own:
+            assert link.startswith(host + FOLDER.lstrip("/")) and tab.request.get(link).ok, link
 
 
-def test_every_figure_is_described(site):
-    assert {page: undescribed((site / page).read_text(encoding="utf-8")) for page in pages(site)} == dict.fromkeys(
-        pages(site), []
-    )
+def test_a_page_that_is_not_there_leads_to_the_others(known_sample, browser):
+    """Where the site's address is known, also from deep below."""
+    notes = "/notes/"
+    handler = type("Notes", (visits.Pages,), {"translate_path": lambda self, path: moved(self, path, notes)})
+    with served(known_sample.root / "_build" / "html", handler) as host:
+        with opened(browser, f"{host}notes/no/such/page.html") as tab:
+            assert tab.evaluate("getComputedStyle(document.body).fontFamily") != ""
+            links = tab.eval_on_selector_all("a[href]", "links => links.map((link) => link.href.split('#')[0])")
+            there = {link for link in links if link.startswith(f"{host}notes/") and "no/such" not in link}
+            assert f"{host}notes/notebooks/small.html" in there
+            assert all(tab.request.get(link).ok for link in there)
 
 
-@pytest.mark.parametrize("width", [1280, 375])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_open_without_errors_strangers_or_sideways_scrolling(browser, address, site, width, scheme):
-    complaints = []
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    tab = context.new_page()
-    tab.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.on("response", lambda response: complaints.append(response.url) if response.status >= 400 else None)
-    tab.on("request", lambda r: None if r.url.startswith((address, "data:")) else complaints.append(r.url))
-    for page in pages(site):
-        tab.goto(address + page, wait_until="networkidle")
-        assert complaints == [], page
-        too_wide = tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert too_wide <= 0, page
-    context.close()
-
-
-def test_mathematics_is_set(browser, address):
-    tab = browser.new_page()
-    tab.goto(address + "book/glossary.html", wait_until="networkidle")
-    assert tab.locator("mjx-container").count() > 0
+def moved(handler, path: str, folder: str) -> str:
+    return super(visits.Pages, handler).translate_path("/" + path.removeprefix(folder).lstrip("/"))

@@ -6,7 +6,6 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from conftest import SETTLE
 
 from lab import figures, values
 from lab.values import Values
@@ -74,49 +73,14 @@ CAPTION = {
 }
 
 
-def test_the_site_fills_in_values_and_numbers_of_figures(book):
-    text = "# small\n\nA gain of {eval}`run.gain` in {eval}`figure.the_line`.\n\n| a | b |\n|---|---|\n"
-    text += '| {eval}`run.gain` | {eval}`run.slope["1/√N, a::b: c"][64]` |'
-    source = "import matplotlib.pyplot as plt\nfrom lab import figures\nfrom lab.values import Values\n"
-    source += "figures.use()\nrun = Values()\nplt.plot([1, 2])\n"
-    source += "run.keep('.2f', gain=0.2, slope={'1/√N, a::b: c': {64: -3}});"
-    book.notebook("small", SETTLE, source)
-    path = book.root / "notebooks" / "small.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells[0].source = text
-    notebook.cells[2].metadata["mystnb"] = CAPTION
-    nbformat.write(notebook, path)
-    for options in ((), ("--all",)):
-        code, said = book.build(*options)
-        assert code == 0, said
-        page = book.page("notebooks/small")
-        assert page.count('<span class="pasted-text">0.20</span>') == 2
-        assert page.count('<span class="pasted-text">−3.00</span>') == 1
-        assert 'href="#fig-the-line"' in page
-
-
-def test_an_unknown_value_or_figure_stops_the_build(book):
-    book.notebook("small", SETTLE, "from lab.values import Values\nrun = Values()\nrun.keep('d', keys={64: 1})")
-    path = book.root / "notebooks" / "small.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    shown = ("gain + 1", "run.keys['64']", "run.gone", "run.keys[16]", "run.keys", "figure.lost")
-    notebook.cells[0].source = "# small\n\n" + ", ".join(f"{{eval}}`{each}`" for each in shown)
-    nbformat.write(notebook, path)
-    code, said = book.build()
-    assert code != 0
-    for says in ("not 'gain + 1'", """not "run.keys['64']\"""", "'gone'", "'keys[16]'", "'keys'", "fig-lost"):
-        assert says in said, said
-    assert "not found in doc 'notebooks/small'" in said
-
-
 def test_captions_are_shown_to_who_runs_a_cell_by_hand(tmp_path, monkeypatch):
     cells = [nbformat.v4.new_code_cell("1", metadata={"mystnb": CAPTION}), nbformat.v4.new_code_cell("2")]
     (tmp_path / "lab").mkdir()
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "07_small.ipynb")
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "07_warmup_and_radam.ipynb")
     monkeypatch.setattr(figures, "__file__", str(tmp_path / "lab" / "figures.py"))
     shown = []
     monkeypatch.setattr(figures, "display", lambda markdown: shown.append(markdown.data))
-    figure = figures.Numbers("07_small")
+    figure = figures.Numbers("07_warmup_and_radam")
     assert repr(figure.the_line) == "Figure 7.1"
     ran = lambda cell, success=True: SimpleNamespace(info=SimpleNamespace(cell_id=cell), success=success)
     figure.show_caption(ran(cells[1].id))

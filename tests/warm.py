@@ -83,11 +83,12 @@ def _run(notebook, cwd: str, *_, **__):
         shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
         shell.reset()
         matplotlib.use(INLINE)
+        matplotlib.interactive(True)
         configure_inline_support(shell, INLINE)
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 with capture_output() as shown:
-                    result = shell.run_cell(cell.source)
+                    result = shell.run_cell(cell.source, store_history=True)  # else a semicolon hides nothing
                 result.raise_error()
                 cell.outputs = [new_output("display_data", each.data, metadata=each.metadata) for each in shown.outputs]
                 if shown.stdout:

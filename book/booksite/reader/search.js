@@ -22,7 +22,8 @@
       load("link", { rel: "stylesheet", href: `${folder}pagefind-component-ui.css` }),
       load("script", { src: `${folder}pagefind-component-ui.js` }),
     ]);
-    const instance = PagefindComponents.getInstanceManager().getInstance("default");
+    const manager = PagefindComponents.getInstanceManager();
+    const instance = manager.getInstance("default", { bundlePath: folder.pathname }); // the site may lie in a folder
     const search = instance.triggerSearch.bind(instance);
     instance.triggerSearch = (question) => search(asked(question));
     const modal = document.createElement("pagefind-modal");

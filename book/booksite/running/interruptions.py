@@ -8,6 +8,7 @@ import errno
 import pickle
 import signal
 import sqlite3
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -25,9 +26,10 @@ def mark(app: Sphinx) -> Path:
     return Path(app.doctreedir) / f"unfinished {Path(app.outdir).name}"
 
 
+@cache
 def lock(folder: Path) -> FileLock:
-    """The one lock of this process on the builds in a folder."""
-    return FileLock(folder / ".lock", is_singleton=True)
+    """The one lock of this process on the builds in a folder; kept, since one that nothing refers to is let go."""
+    return FileLock(folder / ".lock")
 
 
 def begin(app: Sphinx, config: Config) -> None:

@@ -169,9 +169,10 @@ def opened(path: str) -> JupyterCacheAbstract:
         with cache.db.connect() as connection:  # a table may be whole and an index not
             assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
     except Exception as error:
-        log.info(f"the cache {path} is damaged ({error}): every notebook runs again")
+        log.info(f"the cache {path} is damaged ({str(error).partition(chr(10))[0]}): every notebook runs again")
         shutil.rmtree(path)
         cache = get_cache(path)
+        cache.list_cache_records()  # what is wrong now is so with the disk
     return cache
 
 
