@@ -1,6 +1,7 @@
 """Every chapter keeps the anatomy of a page: an answer at once, a picture within two screens, a path of ten minutes."""
 
 import pytest
+
 from browser import served
 from measure.anatomy import WIDTHS, table
 

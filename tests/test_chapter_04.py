@@ -8,10 +8,10 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from conftest import explored
 from scipy import stats
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from conftest import explored
 from lab import human_text, language_model
 from lab.chapters import definitions
 

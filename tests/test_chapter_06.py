@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import explored
 from torch import nn
 
+from conftest import explored
 from lab.chapters import definitions
 
 chapter = definitions("06_pre_ln_vs_post_ln")

@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from conftest import explored
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import explored
 from lab.chapters import definitions
 
 chapter = definitions("07_warmup_and_radam")

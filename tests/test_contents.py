@@ -5,10 +5,10 @@ import re
 
 import nbformat
 import pytest
-from conftest import PLOT, Book, code
-from proof import results, stamps
 
+from conftest import PLOT, Book, code
 from lab import contents
+from proof import results, stamps
 
 CHAPTER = """\
 
@@ -69,9 +69,7 @@ def orders(tmp_path_factory) -> list[Book]:
         for name, claim in claims.items():
             show = f"contents.show_statements('{name}')"
             jupyter = "print('in JupyterLab', figure.line)"
-            book.notebook(
-                name, CHAPTER.format(name=name, claim=claim), show, code(PLOT % 2, "fig-line"), jupyter
-            )
+            book.notebook(name, CHAPTER.format(name=name, claim=claim), show, code(PLOT % 2, "fig-line"), jupyter)
         prove(book, claims)
         book.built()
         books.append(book)

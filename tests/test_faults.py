@@ -6,10 +6,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import ROOT
-from proof import faults
 
+from conftest import ROOT
 from lab import contents
+from proof import faults
 
 
 def sources(path: Path) -> set[str]:

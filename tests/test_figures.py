@@ -1,6 +1,7 @@
 """The text of every figure can be read on a phone, in both themes."""
 
 import pytest
+
 from browser import served
 
 # Every text in a picture: its size in CSS pixels as shown, and its contrast to the ground, behind the filter of dark mode.

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 from babel.messages.pofile import read_po, write_po
+from bs4 import BeautifulSoup
+
 from booksite.claims import mentions
 from booksite.editions import languages, translate
-from bs4 import BeautifulSoup
 from conftest import LIMIT, ROOT, Book, code, text
-
 from lab import palette
 
 LANGUAGE = "eo"  # it must be one that Babel knows, for the names of months
@@ -263,7 +263,12 @@ def test_labels_are_words_and_no_formulas():
 def test_translations_that_lack_something_are_named(tmp_path, capsys):
     file = translate.folder(tmp_path, LANGUAGE) / "small.po"
     file.parent.mkdir(parents=True)
-    pairs = {"{n} runs": "{n} FOJOJ", "by {eval}`run.a`": "{eval}`run.a`", "$d_k$": "$d_k$", "a {term}`x`": "{term}`y <x>`"}
+    pairs = {
+        "{n} runs": "{n} FOJOJ",
+        "by {eval}`run.a`": "{eval}`run.a`",
+        "$d_k$": "$d_k$",
+        "a {term}`x`": "{term}`y <x>`",
+    }
     file.write_text("".join(f'msgid "{a}"\nmsgstr "{b}"\n\n' for a, b in pairs.items()), encoding="utf-8")
     translate.check(tmp_path, LANGUAGE)
     bad = {"{n} of": "DE", "by {eval}`run.b`": "{eval}`run.c`", "$n$": "$N$", "new": ""}

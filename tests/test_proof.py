@@ -8,10 +8,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import ROOT
-from proof import page, results, runner, stamps
 
+from conftest import ROOT
 from lab import contents
+from proof import page, results, runner, stamps
 
 CHAPTER, BEAM = "05_sqrt_n_scaling", "04_beam_search_vs_sampling"
 

@@ -1,6 +1,7 @@
 """How fast a chapter is on a telephone line: the aims, measured as weight.py does."""
 
 import pytest
+
 from browser import served
 from measure.weight import LINE, Packing, weigh
 

@@ -24,24 +24,29 @@ from sphinx.config import Config
 FOLDER = Path(__file__).parent
 sys.path += [str(FOLDER.parent), str(FOLDER.parents[1] / "notebooks")]
 
-from lab import claims as lab_claims  # noqa: E402
-from lab import contents  # noqa: E402
-from lab import explorers as lab_explorers  # noqa: E402
-from proof import page as proof  # noqa: E402
-
 from booksite.chapter import citation, explorers, folds, terms, values  # noqa: E402
 from booksite.claims import mentions, verdicts  # noqa: E402
 from booksite.editions import languages, plain  # noqa: E402
 from booksite.front import cards, sharing  # noqa: E402
 from booksite.reader import accessible, icons, lean, pictures, repository, search  # noqa: E402
 from booksite.running import interruptions, notebooks  # noqa: E402
+from lab import claims as lab_claims  # noqa: E402
+from lab import contents  # noqa: E402
+from lab import explorers as lab_explorers  # noqa: E402
+from proof import page as proof  # noqa: E402
 
 # The parts that have directives, roles or nodes
 PARTS = [languages, values, folds, explorers, verdicts, cards, proof, repository]
 
 # What acts at each event, in order; before and after what the theme and other extensions do at the same event
 BEFORE = {
-    "config-inited": [interruptions.begin, notebooks.prepare, languages.configure, sharing.address, repository.configure],
+    "config-inited": [
+        interruptions.begin,
+        notebooks.prepare,
+        languages.configure,
+        sharing.address,
+        repository.configure,
+    ],
     "builder-inited": [verdicts.colours],
     "env-before-read-docs": [notebooks.execute],
     "doctree-read": [folds.name, folds.group],

@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import nbformat
+
 from booksite.running import notebooks
 from lab import cards, claims, contents
-
 from proof import faults, results
 
 BASES = [0, 1023, *range(2000, 20_000, 1000)]

@@ -56,9 +56,7 @@ def _both_sides(record: Mapping, as_text: Say, bold: str, emphasis: str, say: Sa
     below = say("{control}, {measured}: {values}, all fail.")
     return (
         above.format(measured=as_text(record["says"]), values=dots),
-        below.format(
-            control=emphasis.format(say("Control")), measured=as_text(record["control_says"]), values=crosses
-        ),
+        below.format(control=emphasis.format(say("Control")), measured=as_text(record["control_says"]), values=crosses),
     )
 
 

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 from docutils import nodes
-from lab import explorers
 from myst_nb.core.render import MimeData
 from sphinx.application import Sphinx
 from sphinx.util.osutil import relative_uri
 
 from booksite.editions import languages
 from booksite.reader.pictures import written
+from lab import explorers
 
 
 class explorer(nodes.General, nodes.Element, languages.Worded):

@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from docutils import nodes
-from lab import cards, claims, contents, palette
 from myst_nb.core.render import MimeData
 from sphinx.application import Sphinx
 from sphinx.domains import Domain
@@ -36,6 +35,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from booksite.editions.languages import Worded, say
 from booksite.front.cards import question
+from lab import cards, claims, contents, palette
 
 log = logging.getLogger(__name__)
 
@@ -194,7 +194,9 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
     for claim, found in places.items():
         docnames = [docname for docname, _ in found]
         if len(found) > 1:
-            log.warning("claim %s is settled %s times: %s", claim, len(found), ", ".join(docnames), location=docnames[1])
+            log.warning(
+                "claim %s is settled %s times: %s", claim, len(found), ", ".join(docnames), location=docnames[1]
+            )
         if claim not in listed:
             log.warning("claim %s is settled here, but no page lists it", claim, location=docnames[0])
         statement = statements.get(claim.partition(".")[0])
@@ -264,7 +266,9 @@ def own_list(env: BuildEnvironment, docname: str, doctree: nodes.document) -> no
             if node is not None:
                 link = nodes.reference("", statement.name, refuri=f"#{node['ids'][0]}", internal=True)
             words = nodes.Text(f": {contents.sentence(statement.text)}")
-            items += nodes.list_item("", nodes.paragraph("", "", badge(statement.verdict), nodes.Text(" "), link, words))
+            items += nodes.list_item(
+                "", nodes.paragraph("", "", badge(statement.verdict), nodes.Text(" "), link, words)
+            )
     return items
 
 

@@ -21,7 +21,6 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import nbformat
-from lab import cards, claims, contents, explorers
 from myst_nb.ext.glue import extract_glue_data_cell
 from pybtex.database import Entry
 from pybtex.richtext import Text
@@ -31,6 +30,7 @@ from sphinx.util import logging
 from booksite.editions.version import git
 from booksite.reader import pictures
 from booksite.running.notebooks import executed, pinned
+from lab import cards, claims, contents, explorers
 
 log = logging.getLogger(__name__)
 FENCE = re.compile(r" {0,3}(?P<marks>:{3,}|`{3,})(?:\{(?P<name>[\w:-]+)\} *(?P<title>.*)|[^`]*)")

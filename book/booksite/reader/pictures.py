@@ -31,8 +31,7 @@ DOCTYPE = re.compile(r"<!DOCTYPE[^>]*>\s*")  # behind it imagesize finds no size
 FAMILY = re.compile(r""" font-family="'DejaVu Sans'(, [^"]*)?\"""")  # of each text; of a formula, without others
 FAMILIES = "<svg font-family=\"'DejaVu Sans',Verdana,sans-serif\""
 FONTS = [
-    str(Path(matplotlib.get_data_path(), "fonts", "ttf", f"DejaVuSans{kind}.ttf"))
-    for kind in ("", "-Bold", "-Oblique")
+    str(Path(matplotlib.get_data_path(), "fonts", "ttf", f"DejaVuSans{kind}.ttf")) for kind in ("", "-Bold", "-Oblique")
 ]
 
 

@@ -24,13 +24,14 @@ import psutil
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
-from lab import chapters, language_model
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from traitlets.config import Config as Traits
+
+from lab import chapters, language_model
 
 log = logging.getLogger(__name__)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
