@@ -14,12 +14,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # test files run side by side; be
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
-import warm
-from booksite.running import notebooks
-from browser import chromium
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from playwright.sync_api import Browser, Page
 
+import hypothesis_profiles  # noqa: F401  (says how many examples are tried)
+import warm
+from booksite.running import notebooks
+from browser import chromium
 from lab import explorers
 
 ROOT = Path(__file__).parent.parent

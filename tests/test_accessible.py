@@ -1,6 +1,7 @@
 """The site by the keyboard, without scripts, and on paper."""
 
 import pytest
+
 from conftest import opened
 
 

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import nbformat
 import psutil
 import pytest
+
 from booksite.running import notebooks
 from conftest import ROOT, SETTLE, Book, code, text
-
 from lab import language_model
 
 
@@ -314,7 +314,10 @@ FAULTS = {  # what is wrong on the pages of one book -> where, and how that is n
         "book/index.md",
         "claim N1c is shown here, but no notebook settles it",
     ),
-    "what the plain edition does not know": ("notebooks/small", "the plain edition does not know {doc}`/book/verdicts`"),
+    "what the plain edition does not know": (
+        "notebooks/small",
+        "the plain edition does not know {doc}`/book/verdicts`",
+    ),
     "a directive that it does not know": ("notebooks/small", "the plain edition does not know :::{topic} Unknown"),
 }
 

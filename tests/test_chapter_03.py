@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 from torch.nn import functional as F
@@ -32,7 +32,6 @@ BOTH = [chapter.PointerNetwork, chapter.FixedList]
 ALL = [*BOTH, chapter.ToldPlaces]
 
 
-@settings(max_examples=30, deadline=None)
 @given(n=st.integers(3, 40), seed=st.integers(0, 10**6))
 def test_the_hull_is_scipys(n, seed):
     sets = points(n, seed=seed)
@@ -49,15 +48,10 @@ def test_the_edges_of_a_square_go_round_it():
 
 
 def test_the_hull_refuses():
-    with pytest.raises(ValueError, match=r"points must be floats \(B, T, 2\), got .*\(4, 5, 3\)"):
-        chapter.hull(points(5, width=3))
     with pytest.raises(ValueError, match="points must be at least 3, got 2"):
         chapter.hull(points(2))
-    for value in (torch.nan, torch.inf):
-        bad = points(5)
-        bad[1, 2, 0] = value
-        with pytest.raises(ValueError, match=r"points must be finite, got (nan|inf) at \[1, 2, 0\]"):
-            chapter.hull(bad)
+    with pytest.raises(ValueError, match=r"points must be finite, got nan at \[0, 0, 0\]"):
+        chapter.hull(points(5) * torch.nan)
     line = torch.arange(5.0).view(1, 5, 1).expand(1, 5, 2)
     twice = torch.tensor([[[0.0, 0], [0, 0], [1, 0], [0.5, 1]]])
     for sets in (line, twice):
@@ -66,7 +60,7 @@ def test_the_hull_refuses():
 
 
 def test_the_hull_does_not_depend_on_where_the_points_lie():
-    sets = points(20, batch=100).double() + 1e7
+    sets = points(20, batch=20).double() + 1e7
     for each, named in zip(sets, chapter.hull(sets).tolist(), strict=True):
         expected = (ConvexHull(each.numpy() - 1e7).vertices + 1).tolist()
         start = expected.index(named[0])
@@ -83,8 +77,6 @@ def test_pointing_is_its_formula():
     for b, i, j in itertools.product(range(2), range(3), range(5)):
         inside = pointing.W1(items[b, j]) + pointing.W2(states[b, i])
         torch.testing.assert_close(found[b, i, j], pointing.v.weight[0] @ inside.tanh())
-    with pytest.raises(ValueError, match="d_model must be a whole number of at least 1, got 0"):
-        chapter.Pointing(0)
 
 
 @pytest.mark.parametrize("make, entries", [(chapter.PointerNetwork, (4, 8)), (chapter.FixedList, (21, 21))])
@@ -115,53 +107,28 @@ def test_every_parameter_gets_a_gradient(make):
 
 
 @pytest.mark.parametrize("make", ALL)
-@pytest.mark.parametrize(
-    "bad, says",
-    [(torch.zeros(0, 5, 2).double(), "at least 1, got 0"), (torch.zeros(4, 0, 2).double(), "at least 1, got 0")]
-    + [(torch.zeros(4, 5, 2), "torch.float64, got torch.float32"), (torch.zeros(4, 2).double(), r"\(B, T, 2\)")]
-    + [(torch.full((4, 5, 2), torch.nan).double(), r"finite, got nan at \[0, 0, 0\]"), (None, r"\(B, T, 2\)")],
-)
-def test_networks_refuse_what_is_not_a_set_of_points(make, bad, says):
-    with pytest.raises(ValueError, match=f"x must be .*{says}"):
-        network(make).encode(bad)
+def test_networks_refuse_what_is_not_a_set_of_points_or_names_no_items(make):
+    net, x, named = network(make), points(5).double(), torch.ones(4, 2, dtype=torch.int64)
+    for bad, says in (
+        (x.float(), "torch.float64, got torch.float32"),
+        (x * torch.nan, r"finite, got nan at \[0, 0, 0\]"),
+        (x[..., :1], r"floats \(B, T, 2\)"),
+    ):
+        with pytest.raises(ValueError, match=f"x must be {says}"):
+            net.encode(bad)
+    for bad, says in ((named[:3], "have batch 4, got 3"), (99 * named, "be from 0 to "), (named.float(), "be int64")):
+        for loss in (chapter.step_logits, chapter.surprisal):
+            with pytest.raises(ValueError, match=f"named must {says}"):
+                loss(net, x, bad)
 
 
-@pytest.mark.parametrize("make", ALL)
-@pytest.mark.parametrize(
-    "bad, says",
-    [(torch.ones(4, dtype=torch.int64), "be int64"), (torch.ones(4, 2), "be int64"), (None, "be int64")]
-    + [(torch.ones(3, 2, dtype=torch.int64), "have batch 4, got 3"), (torch.tensor([[1, 99]] * 4), "be from 0 to ")],
-)
-def test_losses_refuse_what_names_no_items(make, bad, says):
-    for loss in (chapter.step_logits, chapter.surprisal):
-        with pytest.raises(ValueError, match=f"named must {says}"):
-            loss(network(make), points(5).double(), bad)
-
-
-@pytest.mark.parametrize("make", BOTH)
-def test_networks_refuse(make):
-    with pytest.raises(ValueError, match="width must be a whole number of at least 1, got 0"):
-        make(0)
-    net = network(make)
-    with pytest.raises(ValueError, match=r"x must be floats \(B, T, 2\)"):
-        net.encode(points(5, width=1))
-    items = net.encode(points(5).double())
-    with pytest.raises(ValueError, match=f"named must be from 0 to {items.shape[1] - 1}, got 0 to 30"):
-        net.read(items, torch.tensor([[0, 30]] * 4))
-    with pytest.raises(ValueError, match="named must be int64 token ids"):
-        net.read(items, torch.zeros(4, 2))
-
-
-def test_a_fixed_list_has_room_for_so_many():
+@pytest.mark.parametrize("make", [chapter.FixedList, chapter.ToldPlaces])
+def test_a_list_of_places_has_room_for_so_many(make):
     with pytest.raises(ValueError, match="x must hold at most room=20 items, got 21"):
-        network(chapter.FixedList).encode(points(21).double())
-    with pytest.raises(ValueError, match="room must be a whole number of at least 1, got 0"):
-        chapter.FixedList(2, room=0)
+        network(make).encode(points(21).double())
 
 
-def test_told_places_has_room_for_so_many_and_differs_in_its_input_only():
-    with pytest.raises(ValueError, match="x must hold at most room=20 items, got 21"):
-        network(chapter.ToldPlaces).encode(points(21).double())
+def test_told_places_differs_in_its_input_only():
     told, plain, x = network(chapter.ToldPlaces), network(), points(5).double()
     told.position.weight.zero_()
     plain.load_state_dict(told.state_dict(), strict=False)
@@ -218,8 +185,6 @@ def test_greedy_answers_take_the_likeliest_step(make):
     assert torch.equal(named[~over], likeliest[~over]) and (named[over] == MARK).all()
     again = chapter.answer(net, x, chapter.greedily, times=3)
     assert torch.equal(again, named.repeat_interleave(3, 0))
-    with pytest.raises(ValueError, match="times must be a whole number of at least 1, got 0"):
-        chapter.answer(net, x, chapter.greedily, times=0)
 
 
 def test_drawn_answers_follow_their_probabilities():
@@ -250,8 +215,6 @@ def test_training_lowers_the_loss_and_repeats():
         x = points(4, batch=100, seed=1)
         losses.append(chapter.surprisal(net, x, chapter.hull(x)).mean().item())
     assert losses[1] < 0.8 * losses[0] and losses[1] == losses[2]
-    with pytest.raises(ValueError, match="n_step must be a whole number of at least 1, got 0"):
-        chapter.train(net, chapter.hull, 0, 0)
 
 
 SQUARE = torch.tensor([[0.0, 0], [1, 0], [1, 1], [0, 1], [0.5, 0.4]])
@@ -319,32 +282,19 @@ def test_one_city_or_two_have_one_tour(n):
     torch.testing.assert_close(chapter.shortest(x.half()), chapter.shortest(x), atol=1e-3, rtol=1e-3)
 
 
-BAD_MAPS = [(points(0), "at least 1, got 0"), (points(4, batch=0), "at least 1, got 0"), (points(4, width=3), "floats")]
-BAD_MAPS += [(points(4) * torch.nan, "finite, got nan"), (points(4)[0], "floats")]
-
-
-@pytest.mark.parametrize("bad, says", BAD_MAPS)
-def test_lengths_refuse_what_is_no_map(bad, says):
-    order = torch.arange(4).expand(4, -1)
+def test_the_length_of_a_tour_refuses_what_is_no_map_or_no_tour_of_it():
+    x, order = points(3), torch.arange(3).expand(4, -1)
     for length in (chapter.shortest, lambda x: chapter.tour_length(x, order)):
-        with pytest.raises(ValueError, match=f"x must be {says}"):
-            length(bad)
+        with pytest.raises(ValueError, match="x must be finite, got nan"):
+            length(x * torch.nan)
+    for bad, says in ((order[:, :2], "name every city, got 2 of 3"), (order + 1, "be from 0 to 2, got 1 to 3")):
+        with pytest.raises(ValueError, match=f"order must {says}"):
+            chapter.tour_length(x, bad)
 
 
-@pytest.mark.parametrize(
-    "order, says",
-    [([[0, 1, 2]] * 3, "have batch 4, got 3"), ([[0, 1, 3]] * 4, "be from 0 to 2, got 0 to 3")]
-    + [([[0, 1]] * 4, "name every city, got 2 of 3"), ([[0.0, 1, 2]] * 4, "be int64")],
-)
-def test_the_length_of_a_tour_refuses_a_bad_order(order, says):
-    with pytest.raises(ValueError, match=f"order must {says}"):
-        chapter.tour_length(points(3), torch.tensor(order))
-
-
-@pytest.mark.parametrize("length, log_prob", [((3,), (3, 1)), ((3,), (1,)), ((), ()), ((0,), (0,))])
-def test_reinforce_refuses_lengths_that_are_not_of_the_tours(length, log_prob):
-    with pytest.raises(ValueError, match=r"length and log_prob must be \(B,\), got \("):
-        chapter.reinforce(torch.ones(length), torch.ones(log_prob))
+def test_reinforce_refuses_lengths_that_would_be_stretched_over_the_tours():
+    with pytest.raises(ValueError, match=r"length and log_prob must be \(B,\), got \(3,\) and \(3, 1\)"):
+        chapter.reinforce(torch.ones(3), torch.ones(3, 1))
 
 
 def test_a_step_down_reinforce_makes_the_shorter_tour_likelier():

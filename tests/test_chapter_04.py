@@ -3,16 +3,15 @@ in a browser against both, bad input."""
 
 import json
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
-from conftest import explored
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from conftest import explored
 from lab import human_text, language_model
 from lab.chapters import definitions
 
@@ -61,11 +60,6 @@ def agree(ours, theirs):
 
 
 @pytest.fixture(scope="module")
-def language():
-    return language_model.load()
-
-
-@pytest.fixture(scope="module")
 def small_llama():
     """A random model of 12 tokens, small enough to try hundreds of settings."""
     torch.manual_seed(0)
@@ -75,64 +69,27 @@ def small_llama():
     return model.requires_grad_(False)
 
 
-@pytest.mark.parametrize("width", [1, 2, 5])
+@pytest.fixture(scope="module")
+def language():
+    return language_model.load()
+
+
+@pytest.mark.parametrize("width", [1, 5])
 def test_equals_generate_on_the_language_model(language, width):
     model, tokenizer = language
-    prompts = human_text.beginnings(tokenizer, 20, 8, seed=0)
+    prompts = human_text.beginnings(tokenizer, 4, 8, seed=0)
     end = model.config.eos_token_id
-    ours = chapter.beam_search(language_model.NextLogProbs(model), prompts, width, 12, end, 1.0)
-    agree(ours, by_generate(model, prompts, width, 12, end, 1.0))
+    ours = chapter.beam_search(language_model.NextLogProbs(model), prompts, width, 6, end, 1.0)
+    agree(ours, by_generate(model, prompts, width, 6, end, 1.0))
 
 
+@pytest.mark.parametrize("length_penalty", [-1.0, 0.0, 0.6, 2.0])
 @pytest.mark.parametrize("width", [1, 2, 5])
-def test_equals_generate_where_answers_end(language, width):
-    model, tokenizer = language
-    question = [{"role": "user", "content": "What is the capital of France? Answer with one word."}]
-    prompt = tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-    end = model.config.eos_token_id
-    ours = chapter.beam_search(language_model.NextLogProbs(model), prompt["input_ids"], width, 20, end, 1.0)
-    assert ours[0][0].tokens[-1] == end
-    agree(ours, by_generate(model, prompt["input_ids"], width, 20, end, 1.0))
-
-
-@pytest.mark.parametrize("length_penalty", [-1.0, 0.0, 0.6, 1.0, 2.0])
-@pytest.mark.parametrize("width", [1, 2, 3, 5])
 def test_equals_generate_on_a_small_model_with_many_ends(small_llama, width, length_penalty):
-    prompts = torch.randint(12, (20, 3), generator=seeded(width))
+    prompts = torch.randint(12, (4, 3), generator=seeded(width))
     for end in (1, 7):
         ours = chapter.beam_search(language_model.NextLogProbs(small_llama), prompts, width, 6, end, length_penalty)
         agree(ours, by_generate(small_llama, prompts, width, 6, end, length_penalty))
-
-
-def every_text(model, n_tokens, length, end):
-    """All texts that end at `end` or at the length, likeliest first: (tokens, log P)."""
-    texts = chapter.every_text(n_tokens, length)
-    totals = chapter.log_prob(model, texts)
-    found = {}
-    for text, total in zip(texts.tolist(), totals.tolist(), strict=True):
-        cut = text.index(end) + 1 if end in text else length
-        if total > -math.inf:
-            found[tuple(text[:cut])] = total
-    return sorted(found.items(), key=lambda pair: -pair[1])
-
-
-@settings(deadline=None, max_examples=50)
-@given(seed=st.integers(0, 10**6), end=st.sampled_from([-1, 2]))
-def test_the_full_width_gives_every_text_in_order(seed, end):
-    model = chapter.TinyModel(3, 3, seed, end=end)
-    exact = every_text(model, 3, 3, end)
-    found = chapter.beam_search(model, START, 1000, 3, end)[0]
-    assert [h.tokens for h in found] == [tokens for tokens, _ in exact]
-    assert [h.log_prob for h in found] == pytest.approx([total for _, total in exact])
-
-
-@settings(deadline=None, max_examples=50)
-@given(seed=st.integers(0, 10**6), end=st.sampled_from([-1, 0]))
-def test_exact_search_gives_the_mode(seed, end):
-    model = chapter.TinyModel(4, 4, seed, end=end)
-    tokens, total = every_text(model, 4, 4, end)[0]
-    best = chapter.exact_search(model, START, 4, end)
-    assert best.tokens == tokens and best.log_prob == pytest.approx(total)
 
 
 def test_exact_search_continues_a_prompt_and_keeps_to_a_floor():
@@ -142,16 +99,6 @@ def test_exact_search_continues_a_prompt_and_keeps_to_a_floor():
     assert best == chapter.beam_search(model, prompt, 1000, 3, 0)[0][0]
     assert chapter.exact_search(model, prompt, 3, 0, best.log_prob - 1e-9) == best
     assert chapter.exact_search(model, prompt, 3, 0, best.log_prob + 1e-9) is None
-
-
-@settings(deadline=None, max_examples=50)
-@given(seed=st.integers(0, 10**6), width=st.integers(1, 9), penalty=st.sampled_from([0.0, 1.0]))
-def test_prompts_do_not_mix(seed, width, penalty):
-    model = chapter.TinyModel(3, 6, seed, end=2)
-    prompts = torch.randint(2, (4, 2), generator=seeded(seed))
-    together = chapter.beam_search(model, prompts, width, 4, 2, penalty)
-    alone = [chapter.beam_search(model, prompt[None], width, 4, 2, penalty)[0] for prompt in prompts]
-    assert together == alone
 
 
 def test_probabilities_of_all_texts_sum_to_one():
@@ -172,39 +119,6 @@ def test_several_ends_are_taken_for_one():
         chapter.one_end(model, torch.tensor([], dtype=torch.int64))
 
 
-def test_impossible_texts_are_never_returned():
-    sure = lambda prefixes: torch.tensor([0.0, -math.inf]).expand(len(prefixes), -1)
-    assert [h.tokens for h in chapter.beam_search(sure, START, 5, 3)[0]] == [(0, 0, 0)]
-    assert chapter.exact_search(sure, START, 3).tokens == (0, 0, 0)
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("spread", [0.0, 3.0])
-def test_takes_log_probabilities_of_half_precision(dtype, spread):
-    row = (spread * torch.randn(50_000, generator=seeded())).to(dtype).log_softmax(-1)
-    best = chapter.beam_search(lambda prefixes: row.expand(len(prefixes), -1), START, 2, 2)[0][0]
-    assert best.log_prob == pytest.approx(2 * row.max().item())
-    logits = (row + 0.5).to(dtype)  # but not what is no log-probability
-    with pytest.raises(ValueError, match="add up to 1"):
-        chapter.beam_search(lambda prefixes: logits.expand(len(prefixes), -1), START, 2, 2)
-
-
-def test_a_search_of_one_step_takes_any_length_penalty():
-    assert chapter.beam_search(flat, START, 1, 1, length_penalty=500.0)[0][0].score == pytest.approx(-math.log(3))
-
-
-@settings(deadline=None, max_examples=50)
-@given(seed=st.integers(0, 10**6), k=st.integers(1, 30))
-def test_stochastic_beam_search_draws_different_texts_with_their_probabilities(seed, k):
-    model = chapter.TinyModel(3, 3, seed, end=2)
-    texts, log_probs = chapter.stochastic_beam_search(model, k, 3, seeded(seed))
-    possible = log_probs[0] > -math.inf
-    assert possible.sum() == min(k, 15)  # two letters and an end, at most three long: fifteen texts
-    rows = texts[0][possible]
-    assert len(set(map(tuple, rows.tolist()))) == len(rows)
-    assert torch.allclose(chapter.log_prob(model, rows), log_probs[0][possible])
-
-
 def test_stochastic_beam_search_draws_ordered_triples_without_replacement():
     model, n = chapter.TinyModel(2, 3, seed=3), 200_000
     p = chapter.log_prob(model, chapter.every_text(2, 3)).exp()  # eight texts
@@ -218,12 +132,6 @@ def test_stochastic_beam_search_draws_ordered_triples_without_replacement():
     assert chapter.samplers.p_value(counts, exact.flatten().numpy()) > 1e-6
 
 
-def test_stochastic_beam_search_returns_nothing_possible_beyond_the_last_text():
-    sure = lambda prefixes: torch.tensor([0.0, -math.inf]).expand(len(prefixes), -1)
-    texts, log_probs = chapter.stochastic_beam_search(sure, 2, 3, seeded())
-    assert texts[0, 0].tolist() == [0, 0, 0] and log_probs[0].tolist() == [0.0, -math.inf]
-
-
 def test_a_child_rings_when_its_parent_does_and_none_before():
     parent = torch.tensor([1e-9, 5.0], dtype=torch.float64)
     times = torch.tensor([[3.0, 1.0, math.inf], [0.5, 9.0, 2.0]], dtype=torch.float64)
@@ -231,58 +139,26 @@ def test_a_child_rings_when_its_parent_does_and_none_before():
     assert torch.allclose(chapter.tied(times.log(), parent.log()).exp(), expected, rtol=1e-12)
 
 
-def test_times_that_no_number_can_hold_are_tied_as_well():
-    times = torch.tensor([[-1000.0, 5000.0, 5001.0]], dtype=torch.float64)  # logarithms
-    tied = chapter.tied(times, torch.tensor([4000.0], dtype=torch.float64))
-    assert tied.tolist() == [pytest.approx([4000.0, 5000.0, 5001.0])]
-
-
-def test_times_without_end_are_tied_as_well():
+def test_times_without_end_or_beyond_any_number_are_tied_as_well():
     inf = math.inf
-    times = torch.tensor([[inf, inf], [-inf, 1.0], [1.0, inf]])
-    tied = chapter.tied(times, torch.tensor([inf, 2.0, 2.0]))
-    assert tied.tolist() == [[inf, inf], pytest.approx([2, math.log(math.e**2 + math.e)]), [2, inf]]
+    times = torch.tensor([[inf, inf], [-inf, 1.0], [1.0, inf], [-1000.0, 5000.0]], dtype=torch.float64)  # logarithms
+    tied = chapter.tied(times, torch.tensor([inf, 2.0, 2.0, 4000.0], dtype=torch.float64))
+    later = math.log(math.e**2 + math.e)
+    assert tied.tolist() == [[inf, inf], pytest.approx([2, later]), [2, inf], pytest.approx([4000, 5000])]
 
 
-def test_stochastic_beam_search_still_draws_after_two_thousand_tokens():
-    p = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
+def test_stochastic_beam_search_still_draws_where_probabilities_underflow():
+    p = (0.5 * torch.randn(64, generator=seeded(), dtype=torch.float64)).softmax(-1)
     model = lambda prefixes: p.log().expand(len(prefixes), -1)
-    texts, log_probs = chapter.stochastic_beam_search(model, 2, 2000, seeded(), runs=100)
-    assert log_probs.max() < -1500  # probabilities far below what a float64 can hold
+    texts, log_probs = chapter.stochastic_beam_search(model, 2, 250, seeded(), runs=100)
+    assert log_probs.max() < -900  # probabilities far below what a float64 can hold
     for text in (0, 1):  # both draws, of so many texts, have the model's frequencies at every place
-        for places in (slice(0, 100), slice(1900, 2000)):
-            counts = texts[:, text, places].flatten().bincount(minlength=3)
+        for places in (slice(0, 25), slice(225, 250)):
+            counts = texts[:, text, places].flatten().bincount(minlength=64)
             assert stats.chisquare(counts, p * counts.sum()).pvalue > 1e-6
     # and the second text leaves the first where theory says: seldom at its last token
     first_difference = (texts[:, 0] != texts[:, 1]).int().argmax(1)
-    assert (first_difference < 1900).double().mean() > 0.8
-
-
-@settings(deadline=None, max_examples=50)
-@given(seed=st.integers(0, 10**6), k=st.integers(1, 20))
-def test_stochastic_beam_search_ends_texts(seed, k):
-    """With `end` it does of a model that goes on what it does of one that only repeats its end."""
-    goes_on, ends = (chapter.TinyModel(3, 4, seed, end=end) for end in (-1, 2))
-    ended = chapter.stochastic_beam_search(goes_on, k, 4, seeded(seed), 5, end=2)
-    repeated = chapter.stochastic_beam_search(ends, k, 4, seeded(seed), 5)
-    possible = ended[1] > -math.inf
-    assert torch.allclose(ended[1], repeated[1])
-    assert torch.equal(ended[0][possible], repeated[0][possible])
-    for text in ended[0][possible].tolist():
-        assert 2 not in text or set(text[text.index(2) :]) == {2}
-
-
-def test_stochastic_beam_search_stops_when_all_texts_have_ended():
-    stops = lambda prefixes: torch.tensor([0.0, -math.inf]).expand(len(prefixes), -1)
-    calls = []
-    model = lambda prefixes: calls.append(prefixes) or stops(prefixes)
-    texts, log_probs = chapter.stochastic_beam_search(model, 1, 1000, seeded(), end=0)
-    assert texts.tolist() == [[[0] * 1000]] and log_probs.tolist() == [[0.0]] and len(calls) == 1
-
-
-def test_speculative_sampling_refuses_nothing_of_its_own_target():
-    logits = torch.randn(1000, 6, generator=seeded())
-    assert chapter.speculative(logits, logits, seeded(1))[1].all()
+    assert (first_difference < 225).double().mean() > 0.8
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 3, 4)])
@@ -294,14 +170,6 @@ def test_speculative_sampling_takes_logits_of_any_shape(shape):
         assert torch.equal(ours, theirs.view(shape[:-1]))
 
 
-def test_speculative_sampling_supplies_what_the_draft_cannot_say():
-    target = torch.zeros(100_000, 2)
-    draft = torch.tensor([0.0, -math.inf]).expand(100_000, -1)
-    tokens, accepted = chapter.speculative(target, draft, seeded())
-    assert tokens.double().mean().item() == pytest.approx(0.5, abs=0.01)
-    assert accepted.double().mean().item() == pytest.approx(0.5, abs=0.01)
-
-
 def test_speculative_sampling_throws_a_dart_of_double_precision(monkeypatch):
     """A float32 dart is 0 once in 2**24 throws, and then accepts what has next to no chance."""
     thrown, rand = [], torch.rand
@@ -310,27 +178,13 @@ def test_speculative_sampling_throws_a_dart_of_double_precision(monkeypatch):
     assert thrown and all(each.dtype == torch.float64 for each in thrown)
 
 
-def test_a_remembering_model_equals_one_that_reads_all(small_llama):
-    remembering = language_model.NextLogProbs(small_llama)
-    prefixes = torch.randint(12, (4, 3), generator=seeded())
-    for parents in ([0, 1, 2, 3], [3, 3, 0], [2], [0, 0, 0, 0, 0]):
-        expected = small_llama(prefixes).logits[:, -1].log_softmax(-1)
-        assert torch.allclose(remembering(prefixes), expected, atol=1e-5)
-        parents = [p % len(prefixes) for p in parents]
-        new = torch.randint(12, (len(parents), 1), generator=seeded(len(parents)))
-        prefixes = torch.cat([prefixes[parents], new], 1)
-    stranger = torch.randint(12, (2, 4), generator=seeded(9))  # neither longer nor a child: read from its beginning
-    expected = small_llama(stranger).logits[:, -1].log_softmax(-1)
-    assert torch.allclose(remembering(stranger), expected, atol=1e-5)
-
-
 def test_a_remembering_model_forgets_a_call_that_failed(small_llama):
-    remembering = language_model.NextLogProbs(small_llama)
-    start = torch.tensor([[1, 2], [3, 4]])
-    remembering(start)
-    with pytest.raises(IndexError):
-        remembering(torch.tensor([[1, 2, 5], [3, 4, 99]]))  # 99 is no token
-    longer = torch.tensor([[1, 2, 5, 6]])
+    remembering, longer = language_model.NextLogProbs(small_llama), torch.tensor([[1, 2, 5], [3, 4, 6]])
+    remembering(longer[:, :2])
+    fails = small_llama.model.norm.register_forward_pre_hook(lambda *_: 1 / 0)  # when its cache has the new tokens
+    with pytest.raises(ZeroDivisionError):
+        remembering(longer)
+    fails.remove()
     expected = small_llama(longer).logits[:, -1].log_softmax(-1)
     assert torch.allclose(remembering(longer), expected, atol=1e-5)
 
@@ -359,21 +213,17 @@ SEARCHES = {
     "log_prob": lambda model=flat: chapter.log_prob(model, torch.zeros(1, 2, dtype=torch.int64)),
 }
 BAD_MODELS = {
-    "NaN": lambda prefixes: torch.full((len(prefixes), 3), math.nan),
-    r"\+inf": lambda prefixes: torch.full((len(prefixes), 3), math.inf),
-    "all -inf": lambda prefixes: torch.full((len(prefixes), 3), -math.inf),
-    r"must be \(1, V\), got \(2, 3\)": lambda prefixes: torch.zeros(2, 3),
-    r"must be \(1, V\), got \(3,\)": lambda prefixes: torch.full((3,), -2.0),
-    "log-probabilities.*add up to 22": lambda prefixes: torch.full((len(prefixes), 3), 2.0),
-    "log-probabilities.*add up to 2.46": lambda prefixes: torch.full((len(prefixes), 3), -0.2),
-    "floating-point": lambda prefixes: torch.zeros(len(prefixes), 3, dtype=torch.int64),
+    " must not hold NaN": lambda prefixes: torch.full((len(prefixes), 3), math.nan),
+    r" must be \(1, V\), got \(2, 3\)": lambda prefixes: torch.zeros(2, 3),
+    r" must be \(1, V\), got \(3,\)": lambda prefixes: torch.full((3,), -2.0),
+    ".*log-probabilities.*add up to 22": lambda prefixes: torch.full((len(prefixes), 3), 2.0),
 }
 
 
 @pytest.mark.parametrize("name", SEARCHES)
 @pytest.mark.parametrize("says", BAD_MODELS)
 def test_refuses_what_is_not_log_probabilities(name, says):
-    with pytest.raises(ValueError, match=rf"model\(prefixes\).*{says}|model\(prefixes\) {says}"):
+    with pytest.raises(ValueError, match=rf"model\(prefixes\){says}"):
         SEARCHES[name](BAD_MODELS[says])
 
 
@@ -383,51 +233,25 @@ def test_a_sample_refuses_probabilities_that_do_not_add_up_to_one():
         SEARCHES["stochastic_beam_search"](half)
 
 
-COUNTS = {"beam_search": ["width", "max_length"], "exact_search": ["max_length"]}
-COUNTS |= {"stochastic_beam_search": ["k", "length", "runs"]}
-
-
-@pytest.mark.parametrize("bad", [0, -1, 2.5, True, None])
-@pytest.mark.parametrize(("name", "argument"), [(name, a) for name in COUNTS for a in COUNTS[name]])
-def test_refuses_a_bad_count(name, argument, bad):
-    with pytest.raises(ValueError, match=f"{argument} must.*{bad!r}"):
+@pytest.mark.parametrize(
+    ("name", "argument", "bad"),
+    [("beam_search", argument, 0) for argument in ("width", "max_length")]
+    + [("beam_search", "prompts", bad) for bad in (torch.zeros(1, 2), START[:0], torch.tensor([[-1]]))]
+    + [("beam_search", "length_penalty", bad) for bad in (math.nan, 1000.0)]
+    + [
+        ("exact_search", "max_length", 0),
+        ("exact_search", "floor", math.nan),
+        ("exact_search", "prompt", START[[0, 0]]),
+    ]
+    + [("stochastic_beam_search", argument, 0) for argument in ("k", "length", "runs")]
+    + [(name, "end", bad) for name in ("beam_search", "exact_search", "stochastic_beam_search") for bad in (3, -2)],
+)
+def test_a_search_refuses_a_bad_argument(name, argument, bad):
+    with pytest.raises(ValueError, match=f"{argument} must"):
         SEARCHES[name](**{argument: bad})
 
 
-@pytest.mark.parametrize(
-    ("argument", "bad"),
-    [("prompts", torch.zeros(1, 2)), ("prompts", torch.zeros(3, dtype=torch.int64))]
-    + [("prompts", torch.zeros(0, 2, dtype=torch.int64)), ("prompts", None)]
-    + [("prompts", torch.tensor([[-1]]))]
-    + [("length_penalty", bad) for bad in (math.nan, None, True, False, 1000.0, -1000)]
-    + [("end", bad) for bad in (-2, 1.5, None, True)],
-)
-def test_refuses_a_bad_argument_of_beam_search(argument, bad):
-    with pytest.raises(ValueError, match=f"{argument} must"):
-        SEARCHES["beam_search"](**{argument: bad})
-
-
-def test_refuses_an_end_outside_the_vocabulary():
-    for name in ("beam_search", "exact_search", "stochastic_beam_search"):
-        for bad in (3, -2, True, None):
-            with pytest.raises(ValueError, match=f"end must.*got {bad}"):
-                SEARCHES[name](end=bad)
-
-
-@pytest.mark.parametrize("floor", [math.nan, "x", None])
-def test_exact_search_refuses_a_floor_that_is_no_number(floor):
-    with pytest.raises(ValueError, match=f"floor must be a number, got {floor!r}"):
-        SEARCHES["exact_search"](floor=floor)
-
-
-def test_exact_search_refuses_two_prompts():
-    with pytest.raises(ValueError, match="prompt must be one, got 2"):
-        SEARCHES["exact_search"](prompt=START.expand(2, -1))
-
-
-@pytest.mark.parametrize(
-    "bad", [torch.tensor([[0, 3]]), torch.tensor([[0, -1]]), torch.zeros(1, 2), torch.tensor([0, 1]), None]
-)
+@pytest.mark.parametrize("bad", [torch.tensor([[0, 3]]), torch.tensor([[0, -1]]), torch.zeros(1, 2)])
 def test_a_model_and_the_chain_rule_refuse_what_are_no_tokens(bad):
     with pytest.raises(ValueError, match="texts must be"):
         chapter.log_prob(flat, bad)
@@ -435,36 +259,9 @@ def test_a_model_and_the_chain_rule_refuse_what_are_no_tokens(bad):
         chapter.TinyModel(3, 3, 0)(bad)
 
 
-@pytest.mark.parametrize("end", [-1, 0])
-def test_a_tiny_model_has_nothing_to_say_after_a_whole_text(end):
-    with pytest.raises(ValueError, match="prefixes must be shorter than a text of 3, got 3 tokens"):
-        chapter.TinyModel(3, 3, 0, end)(torch.zeros(1, 3, dtype=torch.int64))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [((0, 2, 0), "n_tokens must"), ((2, 0, 0), "length must"), ((2, 2, 0, -1, 0), "scale must")]
-    + [((2, 2, 0, 2), "end must.*got 2")],
-)
-def test_refuses_a_bad_tiny_model(arguments, says):
-    with pytest.raises(ValueError, match=says):
-        chapter.TinyModel(*arguments)
-
-
-@pytest.mark.parametrize(("n", "length", "says"), [(0, 1, "n must"), (1, 0, "length must")])
-def test_refuses_a_bad_count_of_draws(n, length, says):
-    with pytest.raises(ValueError, match=says):
-        chapter.ancestral(lambda texts: texts, n, length)
-
-
-@pytest.mark.parametrize(
-    ("target", "draft", "says"),
-    [([[math.nan, 0.0]], [[0.0, 0.0]], "target.*NaN"), ([[0.0, 0.0]], [[math.inf, 0.0]], r"draft.*\+inf")]
-    + [([[0.0, 0.0]], [[0.0, 0.0, 0.0]], r"draft must have target's shape \(1, 2\), got \(1, 3\)")],
-)
-def test_refuses_bad_logits_in_speculative_sampling(target, draft, says):
-    with pytest.raises(ValueError, match=says):
-        chapter.speculative(torch.tensor(target), torch.tensor(draft), seeded())
+def test_speculative_sampling_refuses_a_draft_of_another_shape():
+    with pytest.raises(ValueError, match=r"draft must have target's shape \(1, 2\), got \(1, 3\)"):
+        chapter.speculative(torch.zeros(1, 2), torch.zeros(1, 3), seeded())
 
 
 # The explorer: the tree of fifteen texts
@@ -500,8 +297,8 @@ def written(tokens) -> str:
     return text.split("■")[0] + "■" * ("■" in text)
 
 
-@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.0])
-@pytest.mark.parametrize("width", [1, 2, 3, 4])
+@pytest.mark.parametrize("temperature", [0.3, 2.0])
+@pytest.mark.parametrize("width", [1, 2, 4])
 def test_the_trees_beams_are_the_notebooks(tree, width, temperature):
     page, model = tree
     leaves = decode(page, "beam", width, temperature)
@@ -514,7 +311,7 @@ def test_the_trees_beams_are_the_notebooks(tree, width, temperature):
         assert {text for text, leaf in greedy.items() if leaf["count"] == "1000"} == back
 
 
-@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.0])
+@pytest.mark.parametrize("temperature", [0.3, 2.0])
 @pytest.mark.parametrize("rule", ["draw", "beam with noise"])
 def test_the_trees_draws_have_their_probabilities(tree, rule, temperature):
     page, model = tree
@@ -536,9 +333,9 @@ def test_the_trees_beam_with_noise_draws_without_replacement(tree, width):
     leaves = decode(page, "beam with noise", width)
     counts = np.array([int(leaf["count"]) for leaf in leaves.values()])
     assert counts.sum() == 1000 * width and counts.max() <= 1000
-    texts, _ = chapter.stochastic_beam_search(model, width, 3, seeded(), 100_000, 2)
-    ours = [written(text) for text in texts.flatten(0, 1).tolist()]
-    shares = np.array([ours.count(text) for text in leaves]) / 100_000
+    texts, _ = chapter.stochastic_beam_search(model, width, 3, seeded(), 20_000, 2)
+    ours = Counter(written(text) for text in texts.flatten(0, 1).tolist())
+    shares = np.array([ours[text] for text in leaves]) / 20_000
     off = (counts / 1000 - shares) / np.sqrt(shares * (1 - shares) / 1000 + 1e-6)
     assert abs(off).max() < 6  # standard deviations
 

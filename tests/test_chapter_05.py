@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from conftest import explored
 
+from conftest import explored
 from lab.chapters import definitions
 
 chapter = definitions("05_sqrt_n_scaling")

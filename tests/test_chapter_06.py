@@ -5,11 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import explored
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
+from conftest import explored
 from lab.chapters import definitions
 
 chapter = definitions("06_pre_ln_vs_post_ln")
@@ -25,12 +23,6 @@ def test_grad_norms_are_those_of_a_backward_pass():
     assert found == pytest.approx([weight.grad.square().sum().sqrt().item() for weight in weights], rel=1e-6)
 
 
-@given(power=st.floats(-3, 3), factor=st.floats(0.01, 100))
-def test_slope_of_a_power_law_is_its_power(power, factor):
-    x = np.array([6, 12, 24, 48])
-    assert chapter.slope(x, factor * x**power) == pytest.approx(power, abs=1e-9)
-
-
 def test_slope_of_many_points_is_that_of_the_regression():
     random = np.random.default_rng(0)
     x, y = random.uniform(1, 9, 20), random.uniform(1, 9, 20)
@@ -42,15 +34,9 @@ def test_slope_of_many_points_is_that_of_the_regression():
     ("x", "y", "message"),
     [
         ([1, 2], [1, 0], r"y must be above 0 and finite, got \[1. 0.\]"),
-        ([-1, 2], [1, 1], "x must be above 0 .* got .*-1"),
-        ([1, 2], [1, math.nan], "y must be .* finite, got .*nan"),
         ([1, math.inf], [1, 1], "x must be .* finite, got .*inf"),
         ([1, 2, 3], [1, 2], "x and y must be two points or more"),
-        ([2, 2], [1, 2], r"x and y must be two points or more, got x=\[2. 2.\]"),
-        ([1], [1], "x and y must be two points or more"),
         ([1e300, np.nextafter(1e300, 2e300)], [1, 2], "x and y must be two points or more"),  # one logarithm
-        ([], [], "x and y must be two points or more"),
-        ([[1, 2]], [[1, 2]], "x and y must be two points or more"),
     ],
 )
 def test_slope_refuses(x, y, message):
@@ -58,20 +44,12 @@ def test_slope_refuses(x, y, message):
         chapter.slope(x, y)
 
 
-def test_grad_norms_refuses():
-    weight = torch.ones(2, requires_grad=True)
-    for bad in (1.0, torch.tensor(1.0), 2 * weight):
-        with pytest.raises(ValueError, match="loss must be a scalar with a graph, got "):
-            chapter.grad_norms(bad, [weight])
-    with pytest.raises(ValueError, match=r"weights must hold at least one, got \[\]"):
-        chapter.grad_norms(weight.sum(), [])
-
-
-def test_grad_norms_refuses_weights_that_are_not_the_losss():
+def test_grad_norms_refuses_what_has_no_gradient():
     weight, other = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
-    for bad in (torch.ones(2), 1.0):
-        with pytest.raises(ValueError, match="weights must be tensors that require a gradient"):
-            chapter.grad_norms(weight.sum(), [weight, bad])
+    with pytest.raises(ValueError, match="loss must be a scalar with a graph, got "):
+        chapter.grad_norms(torch.tensor(1.0), [weight])
+    with pytest.raises(ValueError, match="weights must be tensors that require a gradient"):
+        chapter.grad_norms(weight.sum(), [weight, torch.ones(2)])
     with pytest.raises(ValueError, match="weights must all be used for the loss"):
         chapter.grad_norms(weight.sum(), [weight, other])
 
@@ -85,18 +63,6 @@ def test_grad_norms_of_half_precision_are_those_of_its_gradients(dtype):
 
 def test_the_geometric_mean_is_over_the_first_axis():
     assert chapter.mean_of_logs(np.array([[1.0, 2.0], [4.0, 8.0]])) == pytest.approx([2, 4])
-
-
-@pytest.mark.parametrize("bad", [0, -1, math.nan, math.inf])
-def test_the_geometric_mean_refuses_what_has_no_logarithm(bad):
-    with pytest.raises(ValueError, match=f"(?s)values must be above 0 and finite, got .*{bad}"):
-        chapter.mean_of_logs([[1, bad], [2, 3]])
-
-
-@pytest.mark.parametrize("bad", [[], 2.0])
-def test_the_geometric_mean_refuses_no_values(bad):
-    with pytest.raises(ValueError, match="values must hold at least one"):
-        chapter.mean_of_logs(bad)
 
 
 NAMES = ("Post-LN", "Post-LN, factor", "Pre-LN", "Pre-LN, factor")

@@ -4,27 +4,27 @@ import math
 
 import pytest
 import torch
-from conftest import explored
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import explored
 from lab.chapters import definitions
 
 chapter = definitions("07_warmup_and_radam")
 
 
-@settings(deadline=None)
 @given(
     beta1=st.sampled_from([0.0, 0.5, 0.9]),
     beta2=st.sampled_from([0.5, 0.9, 0.98, 0.99, 0.999, 0.9995]),
     rate=st.sampled_from([1e-3, 0.1]),
+    eps=st.sampled_from([1e-8, 1e-3]),
     seed=st.integers(0, 1000),
 )
-def test_radam_is_that_of_torch_at_every_step(beta1, beta2, rate, seed):
+def test_radam_is_that_of_torch_at_every_step(beta1, beta2, rate, eps, seed):
     random = torch.Generator().manual_seed(seed)
     theirs = torch.nn.Parameter(torch.randn(4, 3, generator=random, dtype=torch.float64))
-    ours, radam = theirs.detach().clone(), chapter.RAdam(rate, beta1, beta2)
-    torchs = torch.optim.RAdam([theirs], lr=rate, betas=(beta1, beta2))
+    ours, radam = theirs.detach().clone(), chapter.RAdam(rate, beta1, beta2, eps)
+    torchs = torch.optim.RAdam([theirs], lr=rate, betas=(beta1, beta2), eps=eps)
     for _ in range(60):
         theirs.grad = torch.randn(4, 3, generator=random, dtype=torch.float64)
         ours = ours - radam.step(theirs.grad)
@@ -48,21 +48,10 @@ def test_the_factor_stays_zero_where_the_mean_is_never_worth_five():
     ("work", "message"),
     [
         (lambda: chapter.rectification(0, 0.9), "step must be a whole number of at least 1, got 0"),
-        (lambda: chapter.rectification(1.5, 0.9), "step must be .* got 1.5"),
-        (lambda: chapter.rectification(1, 0), r"beta2 must lie in \(0, 1\], got 0"),
-        (lambda: chapter.rectification(1, math.nan), "beta2 must lie .* got nan"),
         (lambda: chapter.rectification(1, 1), "beta2 must be below 1, got 1"),
         (lambda: chapter.RAdam(0), "rate must be a finite number above 0, got 0"),
         (lambda: chapter.RAdam(1, beta1=1), "beta1 must .* got 1"),
-        (lambda: chapter.RAdam(1, beta1="a"), "beta1 must .* got 'a'"),
-        (lambda: chapter.RAdam(1, beta1=math.nan), "beta1 must .* got nan"),
-        (
-            lambda: chapter.RAdam(1).step(torch.tensor([1])),
-            "gradient must be floats with finite squares, got torch.int64",
-        ),
-        (lambda: chapter.RAdam(1).step(torch.tensor([math.nan])), "gradient must be floats with finite squares"),
-        (lambda: chapter.RAdam(1).step(torch.tensor([1e200]).double()), "gradient must be .* finite squares"),
-        (lambda: chapter.RAdam(1, beta1=-0.1), "beta1 must .* got -0.1"),
+        (lambda: chapter.RAdam(1).step(torch.tensor([1])), "gradient must be .* finite squares, got torch.int64"),
         (lambda: chapter.RAdam(1, beta2=2), "beta2 must lie .* got 2"),
         (lambda: chapter.RAdam(1, eps=0), "eps must be a finite number above 0, got 0"),
     ],

@@ -65,14 +65,10 @@ def test_every_parameter_of_dlcl_is_used(norm):
     assert all(gradient is not None for gradient in gradients)
 
 
-def test_dlcl_refuses():
-    with pytest.raises(ValueError, match="n_layer must be a whole number of at least 1, got 0"):
-        chapter.DLCL(0, **SIZES)
-    with pytest.raises(ValueError, match=r"x must be floats \(B, T, 8\), got .*\(2, 5, 7\)"):
-        chapter.DLCL(2, **SIZES)(torch.zeros(2, 5, 7))
-    for n in (0, 4):
-        with pytest.raises(ValueError, match=f"outputs must be 1 to 3, got {n}"):
-            chapter.DLCL(2, **SIZES).combine([vectors()] * n)
+@pytest.mark.parametrize("n", [0, 4])
+def test_dlcl_refuses_more_outputs_than_it_has_layers(n):
+    with pytest.raises(ValueError, match=f"outputs must be 1 to 3, got {n}"):
+        chapter.DLCL(2, **SIZES).combine([vectors()] * n)
 
 
 def test_the_product_is_the_gradient():
@@ -88,20 +84,15 @@ def test_product_refuses():
     post, x = Transformer(2, **SIZES, norm="post"), vectors()
     with pytest.raises(ValueError, match="model must be Post-LN, got 'pre'"):
         chapter.post_ln_product(Transformer(2, **SIZES), x, x)
-    with pytest.raises(ValueError, match="x must be floats"):
-        chapter.post_ln_product(post, x[..., :7], x)
-    for bad in (x[:1], x[:, :4], x.double()):
-        with pytest.raises(ValueError, match=r"delta must be torch.float32 of shape \(2, 5, 8\), as x, got "):
-            chapter.post_ln_product(post, x, bad)
+    with pytest.raises(ValueError, match="model must be Post-LN, got 'post', DLCL"):  # its path is another
+        chapter.post_ln_product(chapter.DLCL(2, **SIZES, norm="post"), x, x)
+    with pytest.raises(ValueError, match=r"delta must be torch.float32 of shape \(2, 5, 8\), as x, got "):
+        chapter.post_ln_product(post, x, x[:1])
     with pytest.raises(ValueError, match="x must be torch.float32, as the model, got torch.float64"):
         chapter.post_ln_product(post, x.double(), x.double())
     for partial in PARTIAL:
         with pytest.raises(ValueError, match="model must have attention and no cross-attention"):
             chapter.post_ln_product(Transformer(2, **SIZES, norm="post", **partial), x, x)
-    with pytest.raises(ValueError, match="model must be Post-LN, got 'post', DLCL"):  # its path is another
-        chapter.post_ln_product(chapter.DLCL(2, **SIZES, norm="post"), x, x)
-    with pytest.raises(ValueError, match="model must be a Transformer, got None"):
-        chapter.post_ln_product(None, x, x)
 
 
 def path(model, inputs, seed=2):
@@ -133,18 +124,9 @@ def test_the_direct_path_is_measured_beside_the_model():
     assert model.blocks[0].ffn.out.weight.grad.any()
 
 
-def test_the_direct_path_refuses():
-    model, x = drawn(Transformer(2, **SIZES)), vectors()
-    with pytest.raises(ValueError, match="model must be a Transformer, got Linear"):
-        path(nn.Linear(8, 8), x)
-    with pytest.raises(ValueError, match="generator must be a Generator, got None"):
-        chapter.direct_path(model, x, None)
-    for bad in (x[0], x[..., :7], x.long()):
-        with pytest.raises(ValueError, match=r"inputs must be floats \(B, T, 8\)"):
-            path(model, bad)
-    for bad in (x * torch.nan, x[:0]):
-        with pytest.raises(ValueError, match="inputs must have a finite gradient, got nan"):
-            path(model, bad)
+def test_the_direct_path_refuses_what_has_no_finite_gradient():
+    with pytest.raises(ValueError, match="inputs must have a finite gradient, got nan"):
+        path(drawn(Transformer(2, **SIZES)), vectors() * torch.nan)
 
 
 def test_the_direct_path_of_dlcl_counts_all_that_reads_the_embedding():
@@ -256,8 +238,6 @@ def test_a_design_that_needs_attention_refuses_and_leaves_the_model_plain(name, 
     ("inputs", "message"),
     [
         (torch.zeros(2, 5, 8), "inputs must make sums of a variance above 0, got 0"),
-        (torch.full((2, 5, 8), torch.nan), "inputs must make sums of a variance above 0, got nan"),
-        (torch.zeros(2, 5, 7), r"inputs must be floats \(B, T, 8\), got .*\(2, 5, 7\)"),
         (torch.zeros(5, 8), r"inputs must be floats \(B, T, 8\), got .*\(5, 8\)"),
     ],
 )

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lab import human_text, language_model
 from lab.chapters import FOLDER, definitions
 
 chapter = definitions("09_late_layers")
@@ -78,16 +77,6 @@ def test_a_layer_that_is_left_out_of_the_stream_is_left_out_of_the_model(small):
     torch.testing.assert_close(skipped, without)
 
 
-def test_the_stream_gives_the_logits_of_the_language_model():
-    model, tokenizer = language_model.load()
-    tokens = human_text.beginnings(tokenizer, 2, 12, seed=0)
-    states = chapter.stream(model, model.model.embed_tokens(tokens))
-    with torch.no_grad():
-        torch.testing.assert_close(
-            model.lm_head(model.model.norm(states[-1])), model(tokens).logits, atol=1e-3, rtol=1e-4
-        )
-
-
 def test_the_stream_reads_no_later_token_whatever_the_librarys_attention(small):
     eager = copy.deepcopy(small)
     eager.set_attn_implementation("eager")  # without a mask it is not causal
@@ -102,11 +91,9 @@ def test_stream_refuses(small):
     x = small.model.embed_tokens(TOKENS)
     with pytest.raises(ValueError, match="model must be a LlamaForCausalLM"):
         chapter.stream(small.model, x)
-    for first in (-1, 4, 0.5, 1.0, True):
+    for first in (-1, 4):
         with pytest.raises(ValueError, match=f"first must be 0 to 3, got {first}"):
             chapter.stream(small, x, first)
-    with pytest.raises(ValueError, match=r"x must be floats \(B, T, 16\), got torch.int64"):
-        chapter.stream(small, TOKENS)
     with pytest.raises(ValueError, match="x must be torch.float32, as the model, got torch.float64"):
         chapter.stream(small, x.double())
 
@@ -144,29 +131,10 @@ def test_a_shared_vector_counts_only_about_zero_and_a_huge_channel_always():
     assert chapter.participation_ratio(x) < 1.01
 
 
-def test_the_participation_ratio_refuses():
-    measure = chapter.participation_ratio
-    for bad in (torch.ones(1, 3), torch.ones(3), [[1.0, 2.0], [3.0, 4.0]]):
-        with pytest.raises(ValueError, match="x must be at least two vectors"):
-            measure(bad)
-    for bad in (torch.tensor([[1.0, torch.nan], [0.0, 1.0]]), torch.ones(3, 2, dtype=torch.int64)):
-        with pytest.raises(ValueError, match="x must be finite floats"):
-            measure(bad)
-    with pytest.raises(ValueError, match="x must vary, got 4 equal vectors"):
-        measure(torch.ones(4, 3))
-    for n in (3, 7, 11):  # the mean of which, rounded, is not 0.1
-        with pytest.raises(ValueError, match=f"x must vary, got {n} equal vectors"):
-            measure(torch.full((n, 2), 0.1, dtype=torch.float64))
-    with pytest.raises(ValueError, match="x must vary, got 4 equal vectors"):
-        measure(torch.zeros(4, 3), center=False)
-
-
-@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
-def test_the_participation_ratio_of_huge_and_tiny_vectors(size):
-    x = vectors(9, 4)
-    for center in (True, False):
-        assert chapter.participation_ratio(size * x, center) == pytest.approx(chapter.participation_ratio(x, center))
-    assert chapter.participation_ratio(2.0**500 * x) == chapter.participation_ratio(x)  # to the last bit
+@pytest.mark.parametrize("n", [3, 7, 11])
+def test_the_participation_ratio_refuses_equal_vectors(n):
+    with pytest.raises(ValueError, match=f"x must vary, got {n} equal vectors"):
+        chapter.participation_ratio(torch.full((n, 2), 0.1, dtype=torch.float64))  # whose mean, rounded, is not 0.1
 
 
 def test_top_share():
@@ -180,22 +148,13 @@ def test_top_share():
 
 
 def test_top_share_refuses():
-    with pytest.raises(ValueError, match="n_top must be a whole number of at least 1, got 0"):
-        chapter.top_share(torch.ones(2, 4), n_top=0)
-    for bad in (torch.ones(2, 2), torch.ones(4), None):
-        with pytest.raises(ValueError, match="x must be vectors of at least 3 channels"):
-            chapter.top_share(bad)
-    for bad in (torch.zeros(2, 4), torch.full((2, 4), torch.nan)):
-        with pytest.raises(ValueError, match="x times gain must be finite, not 0"):
-            chapter.top_share(bad)
-    for bad in (5, True, 1.5):
-        with pytest.raises(ValueError, match="n_top must|x must be vectors of at least 5 channels"):
-            chapter.top_share(torch.ones(2, 4), n_top=bad)
-    with pytest.raises(ValueError, match="x must be vectors of at least 3 channels, in floats, got torch.int64"):
-        chapter.top_share(torch.ones(2, 4, dtype=torch.int64))
-    for bad in (torch.ones(2, 1), torch.ones(5), torch.ones(1)):
-        with pytest.raises(ValueError, match="gain must be one number or 4, got "):
-            chapter.top_share(torch.ones(2, 4), bad)
+    x = torch.ones(2, 4)
+    with pytest.raises(ValueError, match="x must be vectors of at least 5 channels"):
+        chapter.top_share(x, n_top=5)
+    with pytest.raises(ValueError, match="x times gain must be finite, not 0"):
+        chapter.top_share(0 * x)
+    with pytest.raises(ValueError, match="gain must be one number or 4, got "):
+        chapter.top_share(x, torch.ones(2, 1))
 
 
 def test_top_share_of_half_precision_is_that_of_its_numbers():
@@ -214,12 +173,8 @@ def test_ordinary_leaves_out_first_tokens_and_those_that_are_ever_long():
     expected[:, 0] = expected[0, 3] = False
     assert torch.equal(usual, expected)
     assert chapter.ordinary([torch.ones(1, 3, 4)]).tolist() == [[False, True, True]]  # a first one of usual length
-    for bad in ([], [torch.ones(2, 5, 4), torch.ones(2, 4, 4)]):
-        with pytest.raises(ValueError, match="states must be tensors of one shape, at least one"):
-            chapter.ordinary(bad)
-    for bad in (torch.ones(2, 1, 4), torch.ones(5, 4)):
-        with pytest.raises(ValueError, match="states must be tensors of one shape, .* of 2 tokens or more"):
-            chapter.ordinary([bad])
+    with pytest.raises(ValueError, match="states must be tensors of one shape, at least one, of 2 tokens or more"):
+        chapter.ordinary([torch.ones(2, 5, 4), torch.ones(2, 4, 4)])
     with pytest.raises(ValueError, match="states must have finite lengths"):
         chapter.ordinary([torch.full((2, 5, 4), torch.nan)])
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from conftest import explored, explorer_html, opened
 from scipy import stats
 
+from conftest import explored, explorer_html, opened
 from lab.chapters import definitions
 from lab.explorers import dial
 

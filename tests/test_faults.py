@@ -4,10 +4,12 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-import faults
 import nbformat
 import pytest
+
 from conftest import ROOT
+from lab import contents
+from proof import faults
 
 
 def sources(path: Path) -> set[str]:
@@ -35,8 +37,13 @@ def test_an_edit_that_hits_no_place_or_several_is_refused(file, right):
         faults.plant(ROOT, faults.Fault("05_sqrt_n_scaling", file, right, ""))
 
 
+def test_what_is_said_of_a_fault_is_said_of_one_that_is_there_and_so_are_its_tests():
+    assert {*faults.NOT_MEASURED, *faults.SURVIVES} <= set(faults.FAULTS)
+    assert all((ROOT / "tests" / name).exists() for fault in faults.FAULTS.values() for name in faults.tests_of(fault))
+
+
 def test_every_chapter_has_its_faults_and_lab_too():
     chapters = Counter(fault.chapter for fault in faults.FAULTS.values())
-    assert set(chapters) == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert list(chapters) == contents.chapters()
     assert min(chapters.values()) >= 5 and chapters.total() >= 60
     assert any(fault.file.startswith("lab/") for fault in faults.FAULTS.values())

@@ -12,9 +12,10 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from filelock import FileLock, Timeout
+
 from booksite.running import interruptions
 from conftest import LIMIT, SETTLE
-from filelock import FileLock, Timeout
 
 RUN = "from pathlib import Path\nwith Path('{name}.runs').open('a') as runs:\n    runs.write('x')"
 WAIT = """\

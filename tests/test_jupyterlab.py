@@ -92,6 +92,10 @@ def test_a_notebook_that_has_everything_reads_well_after_it_was_run(browser, tmp
 @pytest.mark.weekly
 def test_a_chapter_reads_well_after_it_was_run(browser, tmp_path):
     book = Book(tmp_path / "book")  # a copy without chapters
-    for path in ("_toc.yml", "book/verdicts.md", *(f"notebooks/{p.name}" for p in (ROOT / "notebooks").glob("*.ipynb"))):
+    for path in (
+        "_toc.yml",
+        "book/verdicts.md",
+        *(f"notebooks/{p.name}" for p in (ROOT / "notebooks").glob("*.ipynb")),
+    ):
         book.write(path, (ROOT / path).read_text(encoding="utf-8"))
     reads_well(browser, book.root, "05_sqrt_n_scaling", tmp_path / "lab")

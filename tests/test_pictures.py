@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from booksite.reader import icons, pictures
 from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
+
+from booksite.reader import icons, pictures
 
 SVG = """<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"
 width="90pt" height="60pt" viewBox="0 0 90 60"><!-- a comment --><metadata>a date</metadata>

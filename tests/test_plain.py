@@ -12,8 +12,9 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from conftest import KNOWN, LIMIT, ROOT
 from nbclient import NotebookClient
+
+from conftest import KNOWN, LIMIT, ROOT
 
 CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 MYST = re.compile(r"\{[\w:-]+\}`|^\s*(?::::+|```+)\{|^\([\w-]+\)=|run\.\w+`|\]\{\.", re.M)

@@ -1,148 +1,162 @@
-"""How we know: what makes a result stale, what the page computes, and the runner behind it."""
+"""How we know: which results count, what the page computes, and the runner behind it."""
 
+import functools
 import json
 import math
 import shutil
 from pathlib import Path
 
 import nbformat
-import proof
-import prove
 import pytest
-import stamps
 
-ROOT = Path(__file__).parent.parent
-CHAPTER = "05_sqrt_n_scaling"
-CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+from conftest import ROOT
+from lab import contents
+from proof import page, results, runner, stamps
+
+CHAPTER, BEAM = "05_sqrt_n_scaling", "04_beam_search_vs_sampling"
 
 
 @pytest.fixture
 def tree(tmp_path):
-    """A copy of what a stamp is made of."""
-    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns("__pycache__"))
+    """A copy of what results belong to, without results."""
+    for name in ("notebooks", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / results.FILE).parent.mkdir(parents=True)
     return tmp_path
 
 
-def edit(tree: Path, change, chapter: str = CHAPTER) -> None:
-    """Let `change` edit the code cells of a chapter."""
+def edit(tree: Path, old: str, new: str, chapter: str = CHAPTER) -> None:
+    """Replace `old`, which is in one cell of a chapter."""
     path = tree / "notebooks" / f"{chapter}.ipynb"
     notebook = nbformat.read(path, as_version=4)
-    before = [cell.source for cell in notebook.cells]
-    change([cell for cell in notebook.cells if cell.cell_type == "code"])
-    assert before != [cell.source for cell in notebook.cells]
+    (cell,) = (cell for cell in notebook.cells if old in cell.source)
+    cell.source = cell.source.replace(old, new)
     nbformat.write(notebook, path)
 
 
-def append(text: str, of=lambda cell: "BASE_SEED =" in cell.source):
-    def change(cells):
-        next(cell for cell in cells if of(cell)).source += text
-
-    return change
+@functools.cache
+def today() -> dict[str, str]:
+    return {chapter: stamps.stamp(ROOT, chapter) for chapter in contents.chapters()}
 
 
-def other_seed(cells) -> None:
-    for cell in cells:
-        cell.source = cell.source.replace("BASE_SEED = 0", "BASE_SEED = 7")
+def changed(tree: Path) -> set[str]:
+    """The chapters whose stamps are not those of the book."""
+    return {chapter for chapter, stamp in today().items() if stamps.stamp(tree, chapter) != stamp}
 
 
-def draws_only(cell) -> bool:
-    return "figure" in cell.metadata.get("mystnb", {}) and cell.source not in stamps.measuring(ROOT, CHAPTER)
+def test_no_stamp_changes_with_comments_text_the_base_seed_and_what_only_shows(tree):
+    edit(tree, "BASE_SEED = 0", "BASE_SEED = 7  # a remark\n\n# another")
+    notebook = tree / "notebooks" / f"{BEAM}.ipynb"
+    notebook.write_text(notebook.read_text().replace("# ", "# More on "))  # headings, and comments
+    for module in stamps.SHOWS_ONLY - {"explorers"}:
+        (tree / "notebooks" / "lab" / f"{module}.py").write_text("")
+    assert changed(tree) == set()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [other_seed, append("\n\n# a remark\n"), append("\nplt.title('another')", draws_only)],
-    ids=["base seed", "comment", "figure"],
-)
-def test_what_changes_no_result_leaves_the_stamp(tree, change):
-    edit(tree, change)
-    assert stamps.stamp(tree, CHAPTER) == stamps.stamp(ROOT, CHAPTER)
+def test_a_stamp_changes_with_the_chapters_code(tree):
+    edit(tree, "BASE_SEED = 0", "BASE_SEED = 0\nmore = '# 1'")
+    assert changed(tree) == {CHAPTER}
+    before = stamps.stamp(tree, CHAPTER)
+    edit(tree, "more = '# 1'", "more = '# 2'")  # no comment
+    assert stamps.stamp(tree, CHAPTER) != before
 
 
-def test_a_change_of_the_code_changes_the_stamp(tree):
-    edit(tree, append("\nmore = 1"))
-    assert stamps.stamp(tree, CHAPTER) != stamps.stamp(ROOT, CHAPTER)
-
-
-def test_a_figures_cell_counts_if_another_cell_takes_a_name_from_it(tree):
-    edit(tree, append("\nfound = 1", draws_only))
-    assert stamps.stamp(tree, CHAPTER) == stamps.stamp(ROOT, CHAPTER)
-    edit(tree, append("\nfound + 1"))
-    with_it = stamps.stamp(tree, CHAPTER)
-    edit(tree, append("\nfound = 2", lambda cell: "found = 1" in cell.source))
-    assert stamps.stamp(tree, CHAPTER) != with_it
-
-
-def test_what_a_chapter_builds_on_changes_its_stamp_and_not_that_of_the_others(tree):
-    module = tree / "notebooks" / "lab" / "transformer.py"
+def test_a_stamp_changes_with_modules_and_definitions_that_the_chapter_takes_also_through_others(tree):
+    module = tree / "notebooks" / "lab" / "human_text.py"  # lab.training imports it for chapter 7
     module.write_text(module.read_text() + "MORE = 1\n")
-    edit(tree, append("\nmore = 1", lambda cell: "def beam_search(" in cell.source), "04_beam_search_vs_sampling")
-    changed = [chapter for chapter in CHAPTERS if stamps.stamp(tree, chapter) != stamps.stamp(ROOT, chapter)]
-    assert {CHAPTER, "04_beam_search_vs_sampling"} <= set(changed)
-    assert not {"01_argmax_vs_multinomial", "02_other_samplers"} & set(changed)
-
-
-CODE = [
-    "import torch\nfrom lab import claims",
-    "found, seen = {}, []",
-    "def measure(seed):\n    return seed + offset",
-    "offset = 1",
-    "aside = measure(7)\nrun.keep('d', aside=aside)",  # feeds no claim
-    "found['a'] = measure(3)",
-    "def note(x):\n    seen.append(x)",
-    "note(4)",
-    "other = torch.zeros(3)\nother[0] = 1\nother.add_(2)",  # changes its own only
-    "seen_twice = seen * 2",
-    "for each in found.values():\n    each.more = 1",
-    "assert seen",
-    "claims.settle('N1a', test=lambda x: x > 1, evidence=found, control={'a': 0}, says='x', control_says='y')",
-]
-
-
-def test_a_cell_is_left_out_if_no_claim_and_no_assert_depends_on_it():
-    code = [nbformat.v4.new_code_cell(source) for source in CODE]
-    kept = [cell.source for cell in stamps.settling(code)]
-    assert kept == [source for source in CODE if not source.startswith(("aside", "other", "seen_twice"))]
-
-
-def test_every_chapter_keeps_its_claims_and_leaves_something_out():
-    for chapter in CHAPTERS:
-        code = stamps.cells(ROOT, chapter)
-        kept = stamps.settling(code)
-        assert len(kept) < len(code)
-        assert all(cell in kept for cell in code if "claims.settle(" in cell.source), chapter
-
-
-def test_cells_that_are_left_out_and_matter_after_all_are_noticed(monkeypatch):
-    runs = {"--whole": {"claims": {"N1a": 1}}, "": {"claims": {"N1a": 2}}}
-    monkeypatch.setattr(prove, "run_chapter", lambda tree, chapter, *flags, base_seed: runs["".join(flags)])
-    assert prove.seed_run({"chapter": CHAPTER, "base_seed": proof.BASES[1]}) == runs[""]
-    with pytest.raises(RuntimeError, match="left out"):
-        prove.seed_run({"chapter": CHAPTER, "base_seed": proof.BASES[0]})
-
-
-def test_what_only_shows_changes_no_stamp(tree):
-    (tree / "notebooks" / "lab" / "figures.py").write_text("")
-    assert stamps.stamp(tree, CHAPTER) == stamps.stamp(ROOT, CHAPTER)
+    assert "07_warmup_and_radam" in changed(tree)
+    assert "02_other_samplers" in changed(tree) and "03_pointer_networks" not in changed(tree)
+    edit(tree, "def seeded(", "MORE = 1\n\n\ndef seeded(", "01_argmax_vs_multinomial")  # a definition
+    assert {"03_pointer_networks", "06_pre_ln_vs_post_ln"} <= changed(tree)
 
 
 def test_an_unknown_chapter_is_refused():
     with pytest.raises(ValueError, match="'10_none'"):
         stamps.stamp(ROOT, "10_none")
+    with pytest.raises(ValueError, match="'10_none'"):
+        contents.number("10_none")
+    assert contents.number(BEAM) == 4
 
 
-def test_the_results_are_of_the_code_of_today_and_none_is_there_twice():
-    lines = proof.read(ROOT)
-    assert lines
-    assert all(proof.is_current(ROOT, line) for line in lines)
-    assert len({proof.key(line) for line in lines}) == len(lines)
+def line(kind: str, **what) -> dict:
+    return {"kind": kind, "chapter": CHAPTER, "seconds": 60, "python": "3", "torch": "2", "date": "2026-01-01"} | what
 
 
-def test_a_damaged_line_is_named(tmp_path):
-    (tmp_path / "book").mkdir()
-    (tmp_path / proof.DATA).write_text('{"kind": "seeds"}\n{"kind"')
+def run(seed: int, evidence: list[float], refuted: str | None = None, **what) -> dict:
+    found = {"evidence": evidence, "control": [0.0], "refuted": refuted, "passes": [[1.0, None]]}
+    return line("seeds", base_seed=seed, claims={"N5a": found}, stopped=None, **what)
+
+
+def keep(tree: Path, *lines: dict) -> None:
+    """Results of the code of today."""
+    made = zip(lines, results.stamps_of(tree, list(lines)), strict=True)
+    results.write(tree, [each | {"stamp": stamp} for each, stamp in made])
+
+
+def test_results_of_other_code_are_left_out_and_the_page_says_so(tree):
+    keep(tree, run(0, [2.0]), run(1, [2.0]), run(0, [2.0], chapter=BEAM), line("seeds", chapter="10_none", claims={}))
+    counting, others = results.sorted_out(tree)
+    assert len(counting) == 3 and page.left_out([]) == []
+    edit(tree, "BASE_SEED = 0", "BASE_SEED = 0\nmore = 1")
+    counting, others = results.sorted_out(tree)
+    assert [each["chapter"] for each in counting] == [BEAM]
+    (sentence,) = page.left_out(others)
+    assert sentence.astext() == (
+        "Left out, since the code or a test has changed since: 2 results of chapter 5, 1 result of chapter 10_none."
+    )
+
+
+def test_a_test_that_goes_takes_what_it_noticed_with_it(tree):
+    noticed = "test_transformer.py::test_with_its_weights_it_is_hugging_faces_gpt2"
+    keep(
+        tree,
+        line("faults", fault="1/√d_k is dropped", caught="test", by=f"{noticed}[1]"),
+        line("faults", fault="1/√d_k is inverted", caught="claim", by="N5a"),
+        line("faults", fault="no longer planted", caught="claim", by="N5a"),
+    )
+    assert [each["by"] for each in results.sorted_out(tree)[0]] == [f"{noticed}[1]", "N5a"]
+    (tree / "tests" / "test_transformer.py").rename(tree / "tests" / "test_others.py")  # found wherever it is
+    assert len(results.sorted_out(tree)[0]) == 2
+    shutil.rmtree(tree / "tests")
+    assert [each["by"] for each in results.sorted_out(tree)[0]] == ["N5a"]
+
+
+def test_no_result_is_there_twice():
+    lines = results.read(ROOT)
+    assert lines and len({results.key(each) for each in lines}) == len(lines)
+
+
+def test_a_damaged_line_is_named(tree):
+    (tree / results.FILE).write_text('{"kind": "seeds"}\n{"kind"')
     with pytest.raises(ValueError, match="line 2"):
-        proof.read(tmp_path)
+        results.read(tree)
+
+
+def test_the_pages_numbers():
+    found = page.numbers(
+        [
+            run(0, [2.0]),
+            run(1, [0.0], "N5a fell", date="2026-01-02"),
+            line("faults", fault="1/√d_k is dropped", caught="claim", by="N5a"),
+            line("faults", fault="N is the number of layers", caught="nobody", by=""),
+            line("faults", fault="RAdam's correction forgets its root", caught="test", by="test_radam"),
+            line("machines", machine="two threads", claims={}, stopped=None),
+        ]
+    )
+    assert found.pop("all-faults") == str(len(page.faults.FAULTS))
+    assert found == {
+        "versions": "Python 3, PyTorch 2",
+        "faults": "3",
+        "noticed": "2 of 3 (67 %)",
+        "feeding": "1 of 2 (50 %)",  # the third feeds no claim
+        "bases": "0",  # of the chapter that has the fewest
+        "held": "0 of 1 (0 %)",
+        "machine-runs": "1",
+        "hours": "0.1",
+        "from": "2026-01-01",
+        "to": "2026-01-02",
+    }
+    assert page.numbers([])["noticed"] == "0 of 0"
 
 
 @pytest.mark.parametrize(
@@ -155,22 +169,26 @@ def test_a_damaged_line_is_named(tmp_path):
     ],
 )
 def test_margin(runs, edges, expected):
-    assert proof.margin(runs, edges) == pytest.approx(expected)
+    assert page.margin(runs, edges) == pytest.approx(expected)
 
 
 SMALL = """\
 from lab import claims
 BASE_SEED = 0
+SIZES = {  # two lines, and a letter of two bytes: é
+    "a": 2,
+}; RATE, OTHER = 1, 2
+RATE = 1
 
-claims.settle("N1a", test=lambda x: x > 1, evidence={"a": 2}, control={"a": BASE_SEED}, says="x", control_says="none")
+claims.settle("N1a", test=lambda x: x > 1, evidence=SIZES, control={"a": BASE_SEED}, says="x", control_says="none")
 claims.settle("N1b", test=lambda x: x > 1, evidence={"a": 2}, control={"a": 0}, says="x", control_says="none")"""
 
 
-def test_the_runner_records_every_claim_also_after_one_that_fell(book, monkeypatch):
+def test_the_runner_records_every_claim_also_after_one_that_fell(book):
     book.notebook("small", SMALL)
-    monkeypatch.setattr(prove, "ROOT", book.root)
-    found = prove.one("small", 7, stop=False)
+    found = runner.one(book.root, "small", {"BASE_SEED": "7", "SIZES": '{"é": 3}'})
     assert found["stopped"] is None
+    assert found["claims"]["N1a"]["evidence"] == [3.0]
     assert found["claims"]["N1a"]["refuted"].startswith("N1a: none: a gives 7")
     assert found["claims"]["N1b"] == {
         "evidence": [2.0],
@@ -178,12 +196,63 @@ def test_the_runner_records_every_claim_also_after_one_that_fell(book, monkeypat
         "refuted": None,
         "passes": [[pytest.approx(1), None]],
     }
-    assert "ControlPassed: N1a" in prove.one("small", 7, stop=True)["stopped"]
+    assert "ControlPassed: N1a" in runner.one(book.root, "small", {"BASE_SEED": "7"}, stop=True)["stopped"]
     json.dumps(found)
 
 
-def test_a_notebook_without_its_base_seed_is_refused(book, monkeypatch):
-    book.notebook("small", "1 + 1")
-    monkeypatch.setattr(prove, "ROOT", book.root)
-    with pytest.raises(ValueError, match="it does so 0 times"):
-        prove.one("small", 7, stop=False)
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"BATCH": "8"}, "small must set BATCH once, by an assignment of its own; it does so 0 times"),
+        ({"OTHER": "8"}, "OTHER once.* 0 times"),
+        ({"RATE": "8", "BASE_SEED": "1"}, None),
+        ({"SIZES": "dict(a=2)"}, "SIZES must be set to a Python literal, got 'dict"),
+        ({"SIZES": "{"}, "SIZES must be set to a Python literal, got '{'"),
+    ],
+)
+def test_a_setting_is_one_assignment_and_a_literal(book, settings, said):
+    book.notebook("small", SMALL)
+    if said:
+        with pytest.raises(ValueError, match=said):
+            runner.prepared(book.root, "small", settings)
+        return
+    lines = runner.prepared(book.root, "small", settings).cells[1].source.splitlines()
+    old = SMALL.splitlines()
+    assert [(a, b) for a, b in zip(old, lines, strict=True) if a != b] == [
+        ("BASE_SEED = 0", "BASE_SEED = 1"),
+        ("RATE = 1", "RATE = 8"),
+    ]
+
+
+def test_what_is_missing_is_run_once_and_results_that_do_not_count_go(tree, monkeypatch, capsys):
+    done, found = [], {"seconds": 1, "stopped": None, "python": "3", "torch": "2"}
+
+    def pretend(root, case):
+        done.append(results.key(case)[1:])
+        return found | {
+            "claims": run(0, [0.0 if case["base_seed"] else 2.0], case["base_seed"] and "N5a: fell")["claims"]
+        }
+
+    monkeypatch.setattr(runner, "run", pretend)
+    keep(tree, run(0, [2.0]), run(0, [2.0], chapter=BEAM))
+    lines = results.read(tree)
+    results.write(tree, [*lines, run(2000, [2.0], stamp="old"), run(2000, [2.0], chapter=BEAM, stamp="old")])
+    assert runner.prove(tree, ["seeds"], CHAPTER, 2, {})
+    assert done == [(CHAPTER, "1023")]
+    assert [results.key(each)[1:] for each in results.read(tree)] == [
+        (CHAPTER, "0"),
+        (BEAM, "0"),
+        (BEAM, "2000"),  # nothing was written for this chapter
+        (CHAPTER, "1023"),
+    ]
+
+    for _ in range(2):
+        assert runner.prove(tree, ["conditions"], CHAPTER, None, {"WIDTHS": "[4]"})
+    assert done[1:] == [(CHAPTER, "{'WIDTHS': '[4]'}", str(base)) for base in (0, 1, 2)]
+    assert (
+        sum(each["kind"] == "conditions" and each["settings"] == {"WIDTHS": "[4]"} for each in results.read(tree)) == 3
+    )
+    said = capsys.readouterr().out
+    assert "N5a held: 2 (1 run); control 0 (1 run)" in said and "N5a fell: 0 (1 run)" in said
+    with pytest.raises(ValueError, match="must set NONE once"):
+        runner.prove(tree, ["conditions"], CHAPTER, None, {"NONE": "1"})

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 import torch
 from bs4 import BeautifulSoup
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from lab import claims, training
+from lab import cards, claims, training
 from lab.transformer import Attention, Block, Embedding, FeedForward, Transformer, init
 
-some = settings(deadline=None, derandomize=True, max_examples=60)
 FLOATS = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 PARTS = ["attention", "feed-forward", "block", "stack"]
 
@@ -48,7 +47,6 @@ parts = st.fixed_dictionaries(
 )
 
 
-@some
 @given(
     options=parts,
     batch=st.integers(0, 3),
@@ -63,7 +61,6 @@ def test_the_output_has_the_shape_and_type_of_the_input_whatever_stands_in_it(op
         assert y.isfinite().all()
 
 
-@some
 @given(
     options=parts,
     shape=st.lists(st.integers(0, 6), min_size=0, max_size=4),
@@ -78,7 +75,6 @@ def test_vectors_of_another_width_or_type_are_refused_by_name(options, shape, dt
         part(**options)(x)
 
 
-@some
 @given(options=parts, length=st.integers(1, 6), seen=st.integers(1, 6), size=st.sampled_from([1e-3, 1.0, 20.0]))
 def test_what_comes_later_changes_nothing_in_a_causal_part(options, length, seen, size):
     model = part(**options | dict(attention="causal"))
@@ -96,7 +92,6 @@ def test_no_number_at_a_later_position_gives_nan_and_never_another_number(bad):
     assert part("attention", 6, 2, "pre", "causal", torch.float32)(x).isnan().all()
 
 
-@some
 @given(
     n_layer=st.integers(1, 2),
     room=st.integers(1, 5),
@@ -125,7 +120,6 @@ def test_token_ids_give_logits_or_are_refused_by_name(n_layer, room, vocab_size,
 sizes = st.sampled_from([-1, 0, 1, 2, 3, 4, 1.0, True, None, "2"])
 
 
-@some
 @given(d_model=sizes, n_head=sizes, d_ff=sizes, room=sizes, vocab_size=sizes)
 def test_any_size_makes_a_part_or_is_refused_by_name(d_model, n_head, d_ff, room, vocab_size):
     def whole(*values):
@@ -145,7 +139,6 @@ def test_any_size_makes_a_part_or_is_refused_by_name(d_model, n_head, d_ff, room
                 make()
 
 
-@settings(some, max_examples=8)
 @given(
     seeds=st.lists(st.integers(0, 2**64 - 1) | st.sampled_from([0, 1]), min_size=1, max_size=3),
     rates=st.lists(st.sampled_from([0.0, 1e-4, 1e-2]), min_size=1, max_size=3),
@@ -170,19 +163,8 @@ def test_models_train_together_as_alone(seeds, rates, optimizer, clip, norm, dty
         assert torch.equal(before, after)  # at a rate of 0
 
 
-EXTREMES = [
-    0.0,
-    -0.0,
-    5e-324,
-    -5e-324,
-    1e-310,
-    1e-13,
-    1.0,
-    math.nextafter(1, 2),
-    1e300,
-    1.7e308,
-    -1.7976931348623157e308,
-]
+EXTREMES = [0.0, -0.0, 5e-324, -5e-324, 1e-310, 1e-13, 1.0, math.nextafter(1, 2)]
+EXTREMES += [1e300, 1.7e308, -1.7976931348623157e308]
 finite = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(EXTREMES)
 KINDS = [float, np.float64, lambda x: torch.tensor(x, dtype=torch.float64), lambda x: np.array([x]), Fraction]
 numbers = st.builds(lambda kind, x: kind(x), st.sampled_from(KINDS), finite)
@@ -217,12 +199,11 @@ def check_page(text: str, n_dot: int, n_cross: int) -> None:
     picture = page.find_all("svg")[1]
     assert len(picture.find_all("circle")) == n_dot and len(picture.select("g[fill=none] path")) == n_cross
     for mark in picture.find_all("circle"):
-        assert 0 <= float(mark["cx"]) <= claims.WIDTH
+        assert 0 <= float(mark["cx"]) <= cards.WIDTH
     for mark in picture.find_all("rect"):
         assert float(mark["width"]) > 0
 
 
-@some
 @given(evidence=sides, control=sides, test=tests)
 def test_settles_exactly_when_all_evidence_passes_and_all_control_fails(shown, evidence, control, test):
     named = [run for side in (evidence, control) for run in {*map(str, side)}]
@@ -239,27 +220,11 @@ def test_settles_exactly_when_all_evidence_passes_and_all_control_fails(shown, e
         assert all(map(test, good)) and any(map(test, bad))
     else:
         assert all(map(test, good)) and not any(map(test, bad))
-        text = shown["text/html"]
-        check_page(text, len(good), len(bad))
-        record = json.loads(BeautifulSoup(text, "html.parser").div["data-record"])
+        check_page(shown["text/html"], len(good), len(bad))
+        record = json.loads(json.dumps(shown[claims.MIME], allow_nan=False))
         assert list(record["evidence"].values()) == good and list(record["control"].values()) == bad
 
 
-@some
-@given(
-    evidence=st.lists(finite, min_size=1, max_size=5), control=st.lists(finite, min_size=1, max_size=5), limit=finite
-)
-def test_what_is_settled_is_drawn(shown, evidence, control, limit):
-    evidence = [max(x, limit) for x in evidence]
-    control = [x for x in control if x < limit]
-    if not control:
-        return
-    arguments = dict(evidence=dict(enumerate(evidence)), control=dict(enumerate(control)))
-    claims.settle("N1a", test=lambda x: x >= limit, **arguments, says="x", control_says="y")
-    check_page(shown["text/html"], len(evidence), len(control))
-
-
-@some
 @given(side=st.sampled_from(["evidence", "control"]), good=numbers, bad=st.sampled_from(no_numbers))
 def test_what_is_no_finite_number_is_refused_by_claim_side_and_run(side, good, bad):
     arguments = {"evidence": {"a": 2}, "control": {"a": 0}} | {side: {"a": good, "seed 3": bad}}
@@ -267,7 +232,6 @@ def test_what_is_no_finite_number_is_refused_by_claim_side_and_run(side, good, b
         claims.settle("N1a", test=lambda x: x > 1, **arguments, says="x", control_says="y")
 
 
-@some
 @given(values=st.lists(finite, min_size=1, max_size=6), test=tests)
 def test_the_intervals_hold_every_value_that_passes_and_none_that_fails(values, test):
     found = claims.passing(test, values)
@@ -277,4 +241,4 @@ def test_the_intervals_hold_every_value_that_passes_and_none_that_fails(values, 
         assert any(a <= value <= b for a, b in ends) == test(value)
     record = dict(claim="N1a", says="x", control_says="y", passes=found)
     record |= dict(evidence=dict(enumerate(values)), control=dict(enumerate(values)))
-    check_page(claims.figure(record, "title"), len(values), len(values))
+    check_page(cards.rows(record, "title"), len(values), len(values))

@@ -4,6 +4,7 @@ The questions, the pages and both thresholds were written down before any search
 """
 
 import pytest
+
 import visits
 from booksite.reader import search
 from browser import served

@@ -7,8 +7,9 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from conftest import ALT, KNOWN, ROOT, Book, opened
 from PIL import Image
+
+from conftest import ALT, KNOWN, ROOT, Book, opened
 
 
 def head(html: str) -> dict[str, list[str]]:

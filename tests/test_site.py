@@ -7,10 +7,11 @@ screens, a path of ten minutes, 600 kilobytes.
 from collections import Counter
 
 import pytest
-import visits
 from axe_playwright_python.base import AXE_SCRIPT
-from browser import served
 from bs4 import BeautifulSoup
+
+import visits
+from browser import served
 from conftest import ROOT, opened
 from measure.weight import LINE, weigh
 from visits import FOLDER, WIDTHS

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,7 +11,6 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from lab.transformer import (
     Attention,
     Block,
-    Embedding,
     EncoderDecoder,
     FeedForward,
     Transformer,
@@ -130,10 +128,6 @@ def test_encoder_decoder_is_torchs_transformer(norm, final_norm):
     theirs = nn.Transformer(D, HEADS, batch_first=True, custom_encoder=encoder, custom_decoder=decoder)
     ours = EncoderDecoder(n_layer=3, **SIZES, norm=norm)
     assert_equal(ours, theirs, [normal(2, 7, D), normal(2, 5, D, seed=3)], tgt_mask=causal_mask(5))
-
-
-def test_post_ln_has_no_final_norm():
-    assert isinstance(Transformer(2, **SIZES, norm="post").final_norm, nn.Identity)
 
 
 @pytest.fixture(scope="module")
@@ -322,12 +316,6 @@ def test_many_models_at_once_by_vmap(norm):
             torch.testing.assert_close(gradients[name][i], weight.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_under_vmap_too_a_bad_id_that_torch_sees_is_named():
-    model = Transformer(2, **SIZES, **BYTES)
-    with pytest.raises(ValueError, match="tokens must be from 0 to vocab_size - 1 = 15, got "):
-        vmap(model)(torch.full((3, 2, 8), 99))
-
-
 @pytest.mark.parametrize(
     ("options", "names"),
     [
@@ -403,22 +391,16 @@ def test_a_factor_in_every_pass_is_the_factor_on_the_weights_and_counts_once(bui
     torch.testing.assert_close(scaled(*both), init(other, "xavier", seeded())(*both))
 
 
-@pytest.mark.parametrize("bad", [None, nn.Linear(2, 2), FeedForward(4, 4, "relu")])
-def test_what_has_no_branches_is_refused(bad):
-    for work in (branches, last_matrices, lambda m: hook_branches(m, print), lambda m: scale_branches(m, 0.5)):
-        with pytest.raises(ValueError, match="model must be a Block, a Transformer or an EncoderDecoder, got "):
-            work(bad)
+@pytest.mark.parametrize("work", [branches, last_matrices, lambda model: scale_branches(model, 0.5)])
+def test_what_has_no_branches_is_refused(work):
+    with pytest.raises(ValueError, match="model must be a Block, a Transformer or an EncoderDecoder, got "):
+        work(FeedForward(4, 4, "relu"))
 
 
-@pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf"), "x", None])
+@pytest.mark.parametrize("bad", [0, float("nan")])
 def test_scale_branches_refuses_a_bad_factor(bad):
     with pytest.raises(ValueError, match=f"factor must be .* got {bad!r}"):
         scale_branches(Transformer(2, **SIZES), bad)
-
-
-def test_hook_branches_refuses_what_cannot_be_called():
-    with pytest.raises(ValueError, match="hook must be a function, got 1"):
-        hook_branches(Transformer(2, **SIZES), 1)
 
 
 def test_another_norm_can_take_the_place_of_one():
@@ -431,58 +413,15 @@ def test_another_norm_can_take_the_place_of_one():
     ("change", "message"),
     [
         (dict(n_layer=0), "n_layer must be .* got 0"),
-        (dict(d_model=0), "d_model must be .* got 0"),
         (dict(d_model=13), "n_head must divide d_model=13, got 3"),
-        (dict(n_head=0), "n_head must be .* got 0"),
-        (dict(n_head=1.5), "n_head must be .* got 1.5"),
-        (dict(d_ff=-1), "d_ff must be .* got -1"),
         (dict(norm="middle"), "norm must be one of .*'pre', 'post'.* got 'middle'"),
         (dict(attention="some"), "attention must be one of .*'causal'.* got 'some'"),
         (dict(activation="tanh"), "activation must be one of .*'relu'.* got 'tanh'"),
-        (dict(vocab_size=0), "vocab_size must be .* got 0"),
-        (dict(context_length=None), "context_length must be .* got None"),
     ],
 )
 def test_refuses_a_bad_size_or_word(change, message):
     with pytest.raises(ValueError, match=message):
         Transformer(**(dict(n_layer=2) | SIZES | BYTES | change))
-
-
-@pytest.mark.parametrize(("part", "sizes"), [(Attention, (0, 1)), (FeedForward, (0, 4, "relu"))])
-def test_a_part_alone_refuses_a_width_of_zero(part, sizes):
-    with pytest.raises(ValueError, match="d_model must be .* got 0"):
-        part(*sizes)
-
-
-@pytest.mark.parametrize(
-    ("tokens", "message"),
-    [
-        ("abc", "tokens must be int64 .* got 'abc'"),
-        (torch.zeros(2, 3), r"tokens must be int64 .* got torch.float32 of shape \(2, 3\)"),
-        (torch.zeros(3, dtype=torch.int64), r"tokens must be .*\(B, T\).* got .*\(3,\)"),
-        (torch.zeros(2, 0, dtype=torch.int64), r"tokens must be .* got .*\(2, 0\)"),
-        (torch.zeros(0, 2, dtype=torch.int64), r"tokens must be .* got .*\(0, 2\)"),
-        (torch.zeros(2, 9, dtype=torch.int64), "tokens must have at most context_length=8 positions, got 9"),
-        (torch.tensor([[3, 16]]), "tokens must be from 0 to vocab_size - 1 = 15, got .*3.* to .*16"),
-        (torch.tensor([[-1, 2]]), "tokens must be from 0 to vocab_size - 1 = 15, got .*-1.* to .*2"),
-    ],
-)
-def test_refuses_bad_tokens(tokens, message):
-    model = Transformer(2, **SIZES, **BYTES)
-    for call in (model, model.stream):
-        with pytest.raises(ValueError, match=message):
-            call(tokens)
-
-
-@pytest.mark.parametrize("bad", [None, "abc", torch.zeros(5, D), torch.zeros(2, 5, D + 1), torch.zeros(2, 5, D).long()])
-def test_refuses_bad_vectors(bad):
-    good = torch.zeros(2, 5, D)
-    for call in (Transformer(2, **SIZES), Block(**SIZES), Block(**SIZES, attention="none"), Attention(D, HEADS)):
-        with pytest.raises(ValueError, match=r"x must be floats \(B, T, 12\), got "):
-            call(bad)
-    for model in (Transformer(2, **SIZES, cross=True), Block(**SIZES, cross=True)):
-        with pytest.raises(ValueError, match="memory must be (floats|given with cross).*, got "):
-            model(good, bad)
 
 
 def test_refuses_a_memory_of_another_batch_or_that_nobody_reads():
@@ -505,9 +444,7 @@ def test_causal_attention_refuses_a_memory_of_another_length():
     ("change", "message"),
     [
         (dict(kind="uniform"), "kind must be one of .*'xavier', 'gpt2'.* got 'uniform'"),
-        (dict(generator=None), "generator must be .* got None"),
         (dict(residual=lambda layer, n_layer: 1 - layer), r"residual\(1, 2\) must be .* got 0"),
-        (dict(residual="by_depth"), "residual must be .* got 'by_depth'"),
     ],
 )
 def test_init_refuses_what_it_does_not_know(change, message):
@@ -517,53 +454,3 @@ def test_init_refuses_what_it_does_not_know(change, message):
         init(model, **(dict(kind="xavier", generator=seeded()) | change))
     if "residual" not in change:
         assert all(torch.equal(*both) for both in zip(before, model.parameters(), strict=True))
-
-
-PARTS = {
-    "attention": lambda: Attention(D, HEADS),
-    "feed-forward": lambda: FeedForward(D, D_FF, "relu"),
-    "pre": lambda: Block(**SIZES),
-    "post": lambda: Block(**SIZES, norm="post"),
-    "none": lambda: Block(**SIZES, attention="none"),
-    "stack": lambda: Transformer(2, **SIZES),
-}
-
-
-@pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_refuses_vectors_of_another_type_than_the_weights(part, dtype):
-    with pytest.raises(ValueError, match=f"x must be torch.float32, as the weights that read it, got {dtype}"):
-        PARTS[part]()(torch.zeros(2, 5, D, dtype=dtype))
-    for model in (Block(**SIZES, cross=True), Transformer(1, **SIZES, cross=True)):
-        with pytest.raises(ValueError, match=f"memory must be torch.float32, .* got {dtype}"):
-            model(torch.zeros(2, 5, D), torch.zeros(2, 5, D, dtype=dtype))
-
-
-@pytest.mark.parametrize("bad", [None, torch.zeros(5, D), torch.zeros(2, 5, D + 1), torch.zeros(2, 5, D).long()])
-def test_a_feed_forward_layer_refuses_bad_vectors(bad):
-    with pytest.raises(ValueError, match=r"x must be floats \(B, T, 12\), got "):
-        FeedForward(D, D_FF, "relu")(bad)
-
-
-def test_nothing_can_be_read_from_a_memory_of_no_positions():
-    x = torch.zeros(2, 5, D)
-    for model in (Attention(D, HEADS), Block(**SIZES, cross=True)):
-        with pytest.raises(ValueError, match="memory must have a position to read, got 0"):
-            model(x, x[:, :0])
-    assert Attention(D, HEADS)(x[:, :0]).shape == (2, 0, D)
-
-
-@pytest.mark.parametrize("bad", [0, -1, 1.5, True, None])
-def test_an_embedding_refuses_a_bad_width(bad):
-    with pytest.raises(ValueError, match=f"d_model must be .* got {bad}"):
-        Embedding(4, 4, bad)
-
-
-def test_a_word_that_is_no_string_is_refused():
-    with pytest.raises(ValueError, match="norm must be one of .* got array"):
-        Block(**SIZES, norm=np.array(["pre", "post"]))
-
-
-def test_init_refuses_what_is_no_module():
-    with pytest.raises(ValueError, match="model must be a Module, got 3"):
-        init(3, "gpt2", seeded())

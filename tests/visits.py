@@ -9,11 +9,12 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Browser, Page
+
 from browser import Quiet
 from conftest import opened
 from measure.anatomy import measure
 from measure.weight import PAINT, Packing
-from playwright.sync_api import Browser, Page
 
 FOLDER = "/some/folder/"
 WIDTHS = {1280: "dark", 375: "light"}  # CSS pixels, and the theme in which a page is opened

@@ -34,9 +34,7 @@ def build(root: Path, options: list[str], log: Path, finish: Iterable[str] | Non
         kernels: whether notebooks run in kernels, as they do for readers.
     """
     arguments = ["build", str(root), "-W", "-n", "--keep-going", *options]
-    process = FORKS.Process(
-        target=_build, args=(root, arguments, log, finish, kernels, os.environ | {"NO_COLOR": "1"})
-    )
+    process = FORKS.Process(target=_build, args=(root, arguments, log, finish, kernels, os.environ | {"NO_COLOR": "1"}))
     process.start()
     for end in (None, process.terminate, process.kill):
         if end is not None:

@@ -11,6 +11,8 @@ A feature's Python, script, style and template lie together. Below stands what a
 """
 
 import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 import myst_nb.core.render
@@ -22,30 +24,35 @@ from sphinx.config import Config
 FOLDER = Path(__file__).parent
 sys.path += [str(FOLDER.parent), str(FOLDER.parents[1] / "notebooks")]
 
+from booksite.chapter import citation, explorers, folds, terms, values  # noqa: E402
+from booksite.claims import mentions, verdicts  # noqa: E402
+from booksite.editions import languages, plain  # noqa: E402
+from booksite.front import cards, sharing  # noqa: E402
+from booksite.reader import accessible, icons, lean, pictures, repository, search  # noqa: E402
+from booksite.running import interruptions, notebooks  # noqa: E402
 from lab import claims as lab_claims  # noqa: E402
 from lab import contents  # noqa: E402
 from lab import explorers as lab_explorers  # noqa: E402
 from proof import page as proof  # noqa: E402
 
-from booksite.chapter import citation, explorers, folds, terms, values  # noqa: E402
-from booksite.claims import mentions, verdicts  # noqa: E402
-from booksite.editions import plain  # noqa: E402
-from booksite.front import cards, sharing  # noqa: E402
-from booksite.reader import accessible, icons, lean, pictures, repository, search  # noqa: E402
-from booksite.running import interruptions, notebooks  # noqa: E402
-
 # The parts that have directives, roles or nodes
-PARTS = [values, folds, explorers, verdicts, cards, proof, repository]
+PARTS = [languages, values, folds, explorers, verdicts, cards, proof, repository]
 
 # What acts at each event, in order; before and after what the theme and other extensions do at the same event
 BEFORE = {
-    "config-inited": [interruptions.begin, notebooks.prepare, sharing.address, repository.configure],
+    "config-inited": [
+        interruptions.begin,
+        notebooks.prepare,
+        languages.configure,
+        sharing.address,
+        repository.configure,
+    ],
     "builder-inited": [verdicts.colours],
     "env-before-read-docs": [notebooks.execute],
     "doctree-read": [folds.name, folds.group],
     "env-updated": [verdicts.check],
     "doctree-resolved": [cards.fill, verdicts.fill, proof.fill, explorers.fill, mentions.link],
-    "html-page-context": [citation.cite, terms.add, sharing.tags, accessible.repair],
+    "html-page-context": [languages.give, citation.cite, terms.add, sharing.tags, accessible.repair],
 }
 AFTER = {
     "config-inited": [lean.mathjax],
@@ -85,7 +92,8 @@ OUTPUTS = {
 class Outputs:
     """Makes nodes of the book's own outputs, for myst-nb, which wants such a class."""
 
-    mime_priority_overrides = [("*", mime, 1) for mime in OUTPUTS]
+    # catalogues have the words in figures too
+    mime_priority_overrides = [*(("*", mime, 1) for mime in OUTPUTS), ("gettext", "image/svg+xml", 2)]
 
     @staticmethod
     def handle_mime(_renderer: NbElementRenderer, data: MimeData, _inline: bool) -> list[nodes.Node] | None:
@@ -105,6 +113,17 @@ def everywhere(_app: Sphinx, env) -> list[str]:
     return sorted(env.found_docs)
 
 
+def unless_catalogues(handler: Callable) -> Callable:
+    """What turns nodes into what pages show; catalogues of messages are made of the nodes."""
+
+    @wraps(handler)
+    def handle(app: Sphinx, *arguments) -> None:
+        if app.builder.name != "gettext":
+            handler(app, *arguments)
+
+    return handle
+
+
 def setup(app: Sphinx) -> dict:
     myst_nb.core.render.load_mime_renders = lambda: [Outputs]
     for part in PARTS:
@@ -118,5 +137,6 @@ def setup(app: Sphinx) -> dict:
     for when, events in ((1, BEFORE), (999, AFTER)):
         for event, handlers in events.items():
             for handler in handlers:
-                app.connect(event, handler, priority=when)
+                resolves = event == "doctree-resolved"
+                app.connect(event, unless_catalogues(handler) if resolves else handler, priority=when)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

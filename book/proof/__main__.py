@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 # in place of this folder, where a module would have a second name
-sys.path[:1] = [str(ROOT / folder) for folder in ("book", "book/extensions", "notebooks")]
+sys.path[:1] = [str(ROOT / folder) for folder in ("book", "notebooks")]
 from proof import runner  # noqa: E402
 
 

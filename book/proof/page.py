@@ -7,7 +7,6 @@ shows one of its parts (see `PARTS`), and {proof}`faults` a number (see `numbers
 nobody explains is a warning, and so is a claim that fell: a strict build stops.
 """
 
-import html
 import math
 import statistics
 from collections import Counter, defaultdict
@@ -19,7 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from lab import claims, contents
+from lab import cards, contents
 from proof import faults, results
 
 log = logging.getLogger(__name__)
@@ -30,7 +29,6 @@ CAUGHT = {  # by whom a fault was noticed -> the head of the table
     "test": "A test failed",
     "nobody": "Nobody noticed",
 }
-BAND = 9  # height of the bars of one side in a picture, in its pixels
 Link = Callable[[str], nodes.Node]  # a chapter's name -> its number, as a link
 
 
@@ -100,33 +98,11 @@ def in_a_word(margin: float, runs: int) -> str:
     return "–" if runs < 2 else "far" if margin > 99 else f"{margin:.1f}"
 
 
-def strip(record: dict, label: str) -> str:
-    """All values of a claim's record: evidence as bars above, control below, shaded where the test passes."""
-    shown, axis = claims.layout(record), 2 * BAND + 6
-    rects = "".join(f'<rect x="{a:.0f}" y="0" width="{b - a:.0f}" height="{axis}"/>' for a, b in shown.shaded)
-    ticks = "".join(f"M{x:.0f} {axis}v4" for x in shown.ticks)
-    words = "".join(
-        f'<text x="{x:.0f}" y="{axis + 16}" text-anchor="{anchor}">{text}</text>' for x, anchor, text in shown.labels
-    )
-    bars = ""
-    for marks, y, colour in ((shown.dots, 2, claims.BLUE), (shown.crosses, BAND + 4, claims.ORANGE)):
-        places = sorted({round(2 * x) / 2 for x, _ in marks})
-        bars += f'<path d="{"".join(f"M{x:g} {y}v{BAND}" for x in places)}" stroke="{colour}"/>'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {claims.WIDTH} {axis + 20}" role="img" '
-        f'aria-label="{html.escape(label)}" style="width:100%;max-width:{claims.WIDTH}px;height:auto">'
-        f'<g fill="{claims.GREEN}" fill-opacity="0.22">{rects}</g>'
-        f'<g fill="none" stroke-width="1.5" stroke-opacity="0.6">{bars}</g>'
-        f'<path d="M0 {axis}H{claims.WIDTH}{ticks}" fill="none" stroke="currentColor"/>'
-        f'<g fill="currentColor" stroke="none" font-size="12">{words}</g></svg>'
-    )
-
-
 def under_all(name: str, found: list[dict]) -> nodes.list_item:
     """One claim under all base seeds, in words and as a picture."""
     record = {side: dict(enumerate(v for each in found for v in each[side])) for side in ("evidence", "control")}
-    values = ", ".join(f"{side} {claims.spread(record[side])}" for side in record)
-    picture = strip(record | {"passes": found[0]["passes"]}, f"{name}, {bases(len(found))}: {values}.")
+    values = ", ".join(f"{side} {cards.spread(record[side])}" for side in record)
+    picture = cards.strip(record | {"passes": found[0]["passes"]}, f"{name}, {bases(len(found))}: {values}.")
     agree = sum(not each["refuted"] for each in found)
     said = f"{name}: {agree} of {len(found)} agree, margin {in_a_word(margin_of(found), len(found))}"
     return nodes.list_item("", nodes.paragraph("", said), nodes.raw("", picture, format="html"))
@@ -249,7 +225,6 @@ class ProofDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         if self.arguments[0] not in PARTS:
             raise self.error(f"proof must be one of {', '.join(PARTS)}, got {self.arguments[0]!r}")
-        self.env.metadata[self.env.docname]["proof"] = True
         return [part(part=self.arguments[0])]
 
 
@@ -260,11 +235,6 @@ class ProofRole(SphinxRole):
         found = number(name=self.text)
         self.set_source_info(found)
         return [found], []
-
-
-def pages(app: Sphinx, env) -> list[str]:
-    """The page is written at every build, since the code may have changed."""
-    return [name for name, said in env.metadata.items() if "proof" in said]
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -293,11 +263,8 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             node.replace_self(nodes.paragraph("", "None has run yet with the code of today."))
 
 
-def setup(app: Sphinx) -> dict:
+def setup(app: Sphinx) -> None:
     app.add_node(part)
     app.add_node(number)
     app.add_directive("proof", ProofDirective)
     app.add_role("proof", ProofRole())
-    app.connect("env-updated", pages)
-    app.connect("doctree-resolved", fill)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

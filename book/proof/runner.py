@@ -14,10 +14,10 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-import execution  # at_once, run
 import nbformat
 
-from lab import claims, contents
+from booksite.running import notebooks
+from lab import cards, claims, contents
 from proof import faults, results
 
 BASES = [0, 1023, *range(2000, 20_000, 1000)]
@@ -31,13 +31,12 @@ MACHINES: dict[str, dict] = {
     "Python 3.13": {"python": "_build/machines/3.13/bin/python"},
     "the newest PyTorch": {"python": "_build/machines/newest/bin/python"},
 }
-CLAIM = "application/vnd.claim+json"
 # Goes before a chapter's first cell: every claim shows what it found, and none stops the notebook.
-RECORD = f"""
+RECORD = """
 def _record():
     from IPython.display import display
     from lab import claims
-    claims.settle = lambda claim, **said: display({{{CLAIM!r}: claims.weigh(claim, **said)}}, raw=True)
+    claims.settle = lambda claim, **said: display({claims.MIME: claims.weigh(claim, **said)}, raw=True)
 _record()
 """
 
@@ -85,8 +84,8 @@ def one(root: Path, chapter: str, settings: dict[str, str], stop: bool = False) 
     code = code_of(notebook)
     if not stop:
         code[0].source = RECORD + code[0].source
-    result = execution.run(notebook, str(root / "notebooks"), 3600, False)
-    shown = [output.get("data", {}).get(CLAIM) for cell in code for output in cell.get("outputs", [])]
+    result = notebooks.run(notebook, str(root / "notebooks"), 3600, False)
+    shown = [output.get("data", {}).get(claims.MIME) for cell in code for output in cell.get("outputs", [])]
     return {
         "claims": {record["claim"]: kept(record) for record in shown if record},
         "stopped": result.exc_string.splitlines()[0] if result.err else None,
@@ -185,7 +184,7 @@ def prove(root: Path, kinds: list[str], chapter: str | None, bases: int | None, 
     results.write(root, counting + staying)
     todo = [case | {"stamp": stamp} for case, stamp in zip(todo, results.stamps_of(root, todo), strict=True)]
     failed = False
-    with ThreadPoolExecutor(execution.at_once()) as pool:
+    with ThreadPoolExecutor(notebooks.at_once()) as pool:
         runs = {pool.submit(run, root, case): case for case in todo}
         for number, ended in enumerate(as_completed(runs), start=1):
             case, name = runs[ended], f"{number} of {len(runs)}: {', '.join(results.key(runs[ended]))}"
@@ -205,7 +204,7 @@ def said(line: dict) -> list[str]:
     """What there is to say of a result claim by claim: of all under other settings, else of those that fell."""
     found = []
     for name, each in line.get("claims", {}).items():
-        evidence, control = (claims.spread(dict(enumerate(each[side]))) for side in ("evidence", "control"))
+        evidence, control = (cards.spread(dict(enumerate(each[side]))) for side in ("evidence", "control"))
         if line["kind"] == "conditions":
             found.append(f"{name} {'fell' if each['refuted'] else 'held'}: {evidence}; control {control}")
         if each["refuted"]:

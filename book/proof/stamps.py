@@ -7,6 +7,7 @@ import json
 import re
 import tokenize
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 # Modules of lab that measure nothing
@@ -50,6 +51,7 @@ def code(notebook: Path, tag: str | None = None) -> str:
     return "\n".join("".join(cell["source"]) for cell in cells if not tag or tag in cell["metadata"].get("tags", []))
 
 
+@cache
 def builds_on(source: str) -> tuple[set[str], set[str]]:
     """The modules of `lab` that a source imports, and the chapters whose definitions it takes."""
     imported, chapters = set(), set()
@@ -63,6 +65,7 @@ def builds_on(source: str) -> tuple[set[str], set[str]]:
     return {name.split(".")[1] for name in imported if name.startswith("lab.")}, chapters
 
 
+@cache
 def bare(source: str) -> str:
     """`source` without comments, blank lines and the base seed's number."""
     lines = source.split("\n")

@@ -1,89 +1,118 @@
 """A claim's card, drawn from its record: what was measured, a picture of every run, what the control changed.
 
-The one drawing of a claim: chapters, the page of verdicts, JupyterLab and the plain edition show it.
+The one drawing of a claim: chapters, the page of verdicts, JupyterLab and the plain edition show it. Its own words go
+through a function `say` before numbers are put into them; where none is given they stay English.
 """
 
 import html
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import NamedTuple
 
 from lab.palette import BOTH
 
+Say = Callable[[str], str]
+SIDES = ("evidence", "control")
 TINY, HUGE = 1e-12, 1e300  # what is smaller is a rounding error of zero; what is larger is not drawn to scale
 BLUE, ORANGE, GREEN = BOTH["blue"], BOTH["orange"], BOTH["green"]
 
 
-def settled(record: Mapping, link: str | None = None) -> str:
+def settled(record: Mapping, link: str | None = None, say: Say = str) -> str:
     """The card of a claim where it is settled, as HTML; its name leads to `link`."""
     name = f'<a class="reference internal" href="{link}">{record["claim"]}</a>' if link else record["claim"]
     box = f"border-left:4px solid {GREEN};padding:0.4rem 0.8rem;margin:0.5rem 0;text-align:left"
-    inner = rows(record, f"<strong>{name} settled.</strong>")
+    inner = rows(record, _title(name, say), say)
     return f'<div class="claim" id="{record["anchor"]}" style="{box}">{inner}</div>'
 
 
-def rows(record: Mapping, title: str) -> str:
+def rows(record: Mapping, title: str, say: Say = str) -> str:
     """What stands on a card, as HTML: `title` (HTML), what the dots are, the picture, what the crosses are."""
-    above, below = _sentences(record, title, _key(_dot(7, 7), BLUE), _key(_cross(7, 7), ORANGE))
-    return above + picture(record) + below
+    above, below = _sentences(record, title, _key(_dot(7, 7), BLUE), _key(_cross(7, 7), ORANGE), say)
+    return above + picture(record, say) + below
 
 
-def words(record: Mapping) -> str:
+def words(record: Mapping, say: Say = str) -> str:
     """A card as HTML without its picture, for places that show no SVG."""
-    return "".join(_sentences(record, f"<strong>{record['claim']} settled.</strong>", "●", "✕"))
+    return "".join(_sentences(record, _title(record["claim"], say), "●", "✕", say))
 
 
-def _sentences(record: Mapping, title: str, dot: str, cross: str) -> tuple[str, str]:
-    dots, crosses = spread(record["evidence"]), spread(record["control"])
+def _title(name: str, say: Say) -> str:
+    words = say("{claim} settled.").format(claim=name)
+    return f"<strong>{words}</strong>"
+
+
+def _sentences(record: Mapping, title: str, dot: str, cross: str, say: Say) -> tuple[str, str]:
+    where = say("The test passes {where} (shaded).").format(where=_in_words(record["passes"], say))
+    dots, crosses = _both_sides(record, html.escape, "<b>{}</b>", "<em>{}</em>", say)
+    return f"<div>{title} {where}</div><div>{dot} {dots}</div>", f"<div>{cross} {crosses}</div>"
+
+
+def _both_sides(record: Mapping, as_text: Say, bold: str, emphasis: str, say: Say) -> tuple[str, str]:
+    """What was measured and that all of it passes, and the same of the control."""
+    dots, crosses = (bold.format(spread(record[side], say)) for side in SIDES)
+    above = say("{measured}: {values}, all pass.")
+    below = say("{control}, {measured}: {values}, all fail.")
     return (
-        f"<div>{title} The test passes {_in_words(record['passes'])} (shaded).</div>"
-        f"<div>{dot} {html.escape(record['says'])}: <b>{dots}</b>, all pass.</div>",
-        f"<div>{cross} <em>Control</em>, {html.escape(record['control_says'])}: <b>{crosses}</b>, all fail.</div>",
+        above.format(measured=as_text(record["says"]), values=dots),
+        below.format(control=emphasis.format(say("Control")), measured=as_text(record["control_says"]), values=crosses),
     )
 
 
-def plain(record: Mapping) -> str:
+def plain(record: Mapping, say: Say = str) -> str:
     """The card in words."""
-    dots, crosses = spread(record["evidence"]), spread(record["control"])
-    return (
-        f"{record['claim']} settled. {record['says']}: {dots}, all pass. "
-        f"Control, {record['control_says']}: {crosses}, all fail."
-    )
+    title = say("{claim} settled.").format(claim=record["claim"])
+    return " ".join([title, *_both_sides(record, str, "{}", "{}", say)])
 
 
-def spread(values: Mapping[str, float]) -> str:
+def spread(values: Mapping[str, float], say: Say = str) -> str:
     """The range of `values` (run -> number) and how many there are: '0.31 to 0.47 (5 runs)'."""
     low, high = _short(min(values.values())), _short(max(values.values()))
-    runs = "1 run" if len(values) == 1 else f"{len(values)} runs"
-    return f"{low} ({runs})" if low == high else f"{low} to {high} ({runs})"
+    runs = say("1 run") if len(values) == 1 else say("{n} runs").format(n=len(values))
+    span = low if low == high else say("{low} to {high}").format(low=low, high=high)
+    return f"{span} ({runs})"
 
 
-def picture(record: Mapping) -> str:
-    """The values of a claim's record and where its test passes, as one SVG element.
+def picture(record: Mapping, say: Say = str) -> str:
+    """The values of a claim's record, a mark each, and where its test passes, as one SVG element.
 
     It scales down to the room there is, takes the colour of the text around it, and needs no style sheet.
     """
     shown = layout(record)
-    shapes = [f'<g fill="{GREEN}" fill-opacity="0.22">']
-    shapes += [f'<rect x="{a:.1f}" y="0" width="{b - a:.1f}" height="{shown.axis}"/>' for a, b in shown.shaded]
-    shapes += [f'</g><g fill="{BLUE}" fill-opacity="0.5" stroke="{BLUE}">']
-    shapes += [_dot(x, y) for x, y in shown.dots]
-    shapes += [f'</g><g fill="none" stroke="{ORANGE}" stroke-width="1.6">']
-    shapes += [_cross(x, y) for x, y in shown.crosses]
-    ticks = "".join(f"M{x:.1f} {shown.axis}v4" for x in shown.ticks)
-    shapes += [f'</g><path d="M0 {shown.axis}H{WIDTH}{ticks}" fill="none" stroke="currentColor"/>']
-    shapes += ['<g fill="currentColor" stroke="none" font-size="12">']
-    shapes += [
-        f'<text x="{x:.1f}" y="{shown.axis + 16}" text-anchor="{anchor}">{text}</text>'
-        for x, anchor, text in shown.labels
-    ]
+    dots, crosses = "".join(_dot(*at) for at in shown.dots), "".join(_cross(*at) for at in shown.crosses)
+    marks = (
+        f'<g fill="{BLUE}" fill-opacity="0.5" stroke="{BLUE}">{dots}</g>'
+        f'<g fill="none" stroke="{ORANGE}" stroke-width="1.6">{crosses}</g>'
+    )
+    style = f"display:block;width:100%;max-width:{1.25 * WIDTH:.0f}px;height:auto;margin:0.3em 0;overflow:visible"
+    return _drawn(shown, shown.axis, marks, described(record, say), style)
+
+
+def strip(record: Mapping, label: str) -> str:
+    """The same where the values are hundreds: evidence as bars above, control below. `label` says what is seen."""
+    shown, band = layout(record), 9
+    bars = ""
+    for marks, y, colour in ((shown.dots, 2, BLUE), (shown.crosses, band + 4, ORANGE)):
+        places = sorted({round(2 * x) / 2 for x, _ in marks})
+        bars += f'<path d="{"".join(f"M{x:g} {y}v{band}" for x in places)}" stroke="{colour}"/>'
+    marks = f'<g fill="none" stroke-width="1.5" stroke-opacity="0.6">{bars}</g>'
+    return _drawn(shown, 2 * band + 6, marks, label, f"width:100%;max-width:{WIDTH}px;height:auto")
+
+
+def _drawn(shown: "Layout", axis: int, marks: str, label: str, style: str) -> str:
+    """Marks over an axis at the height `axis`, shaded where the test passes."""
+    shaded = "".join(f'<rect x="{a:.1f}" y="0" width="{b - a:.1f}" height="{axis}"/>' for a, b in shown.shaded)
+    ticks = "".join(f"M{x:.1f} {axis}v4" for x in shown.ticks)
+    words = "".join(
+        f'<text x="{x:.1f}" y="{axis + 16}" text-anchor="{anchor}">{text}</text>' for x, anchor, text in shown.labels
+    )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {shown.axis + 20}" role="img" '
-        f'aria-label="{html.escape(described(record))}" '
-        f'style="display:block;width:100%;max-width:{1.25 * WIDTH:.0f}px;height:auto;margin:0.3em 0;overflow:visible">'
-        + "".join(shapes)
-        + "</g></svg>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {axis + 20}" role="img" '
+        f'aria-label="{html.escape(label)}" style="{style}">'
+        f'<g fill="{GREEN}" fill-opacity="0.22">{shaded}</g>{marks}'
+        f'<path d="M0 {axis}H{WIDTH}{ticks}" fill="none" stroke="currentColor"/>'
+        f'<g fill="currentColor" stroke="none" font-size="12">{words}</g></svg>'
     )
 
 
@@ -232,26 +261,28 @@ def _key(mark: str, colour: str) -> str:
     return f'<svg width="14" height="14" aria-hidden="true" style="vertical-align:-0.1em" {style}>{mark}</svg>'
 
 
-def described(record: Mapping) -> str:
-    return (
-        f"{record['claim']}: the test passes {_in_words(record['passes'])}. There lies all of the evidence, "
-        f"{spread(record['evidence'])}, and none of the control, {spread(record['control'])}."
+def described(record: Mapping, say: Say = str) -> str:
+    where, evidence, control = (_in_words(record["passes"], say), *(spread(record[x], say) for x in SIDES))
+    words = say(
+        "{claim}: the test passes {where}. There lies all of the evidence, {evidence}, and none of the control, {control}."
     )
+    return words.format(claim=record["claim"], where=where, evidence=evidence, control=control)
 
 
-def _in_words(intervals: list[list[float | None]]) -> str:
+def _in_words(intervals: list[list[float | None]], say: Say = str) -> str:
     if intervals in ([], [[None, None]]):
-        return "everywhere" if intervals else "nowhere"
+        return say("everywhere") if intervals else say("nowhere")
     words = []
     for first, last in intervals:
         a, b = (None if edge is None else _short(edge) for edge in (first, last))
         if a is None:  # an edge that passes itself was found exactly, another one to the last bit
-            words.append(f"at {b} or below" if last == float(f"{last:.12g}") else f"below {b}")
+            found = say("at {b} or below") if last == float(f"{last:.12g}") else say("below {b}")
         elif b is None:
-            words.append(f"at {a} or above" if first == float(f"{first:.12g}") else f"above {a}")
+            found = say("at {a} or above") if first == float(f"{first:.12g}") else say("above {a}")
         else:
-            words.append(f"at {a}" if a == b else f"between {a} and {b}")
-    return " or ".join(words)
+            found = say("at {a}") if a == b else say("between {a} and {b}")
+        words.append(found.format(a=a, b=b))
+    return reduce(lambda one, other: say("{one} or {other}").format(one=one, other=other), words)
 
 
 def _short(value: float) -> str:

@@ -4,6 +4,7 @@ The order is that of _toc.yml, the statements are those of book/verdicts.md; not
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -17,11 +18,10 @@ CHAPTER = re.compile(r"^:::\{question\} \.\./notebooks/(\w+)\.ipynb *$", re.M)
 STATEMENT = re.compile(rf"^### ({claims.STATEMENT}): (.*)\n\n\{{verdict\}}`([^`]*)`", re.M | re.A)
 
 
-def chapters(root: Path = ROOT) -> list[str]:
-    """The chapters' notebooks, without their ending, in the order of the table of contents of the book at `root`."""
-    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    files = [entry["file"] for part in toc.get("parts", [toc]) for entry in part["chapters"]]
-    return [file.removeprefix("notebooks/") for file in files if file.startswith("notebooks/")]
+def chapters() -> list[str]:
+    """The chapters' notebooks, without their ending, in the order of the table of contents."""
+    table = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    return [file.removeprefix("notebooks/") for file in _files(table) if file.startswith("notebooks/")]
 
 
 def number(chapter: str) -> int:
@@ -67,3 +67,14 @@ def listing(chapter: str) -> str:
 def sentence(text: str) -> str:
     """A statement with the full stop that it lacks as a heading."""
     return text if text.endswith("?") else f"{text}."
+
+
+def _files(entry) -> Iterator[str]:
+    """The files that a part of the table of contents names, in its order."""
+    if isinstance(entry, dict):
+        if "file" in entry:
+            yield entry["file"]
+        entry = list(entry.values())
+    if isinstance(entry, list):
+        for each in entry:
+            yield from _files(each)

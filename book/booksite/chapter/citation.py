@@ -7,14 +7,17 @@ from pathlib import Path
 
 import yaml
 from sphinx.application import Sphinx
+from sphinx.util.i18n import format_date
 
 from booksite.editions import version
+from booksite.editions.languages import say
 
 
 def cite(app: Sphinx, page: str, _template, context: dict, doctree) -> None:
     name, date = version.build(Path(app.srcdir))
-    day = f"{date.day} {date:%B %Y}"
-    context["build"] = f"Version {name}, {day}" if name else f"Built on {day}"
+    day = format_date(say("%-d %B %Y"), date=date, language=app.config.language)
+    build = say("Version {name}, {day}") if name else say("Built on {day}")
+    context["build"] = build.format(name=name, day=day)
     if doctree is not None and page.startswith("notebooks/"):
         book = yaml.safe_load(Path(app.srcdir, "CITATION.cff").read_text(encoding="utf-8"))
         context["citation"] = {

@@ -9,7 +9,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const turn = (shown) => {
     for (const fold of folds) fold.open = shown;
     button.setAttribute("aria-pressed", shown);
-    button.textContent = shown ? "Fold code" : "Show code";
+    button.textContent = shown ? say("Fold code") : say("Show code");
   };
   button.addEventListener("click", () => {
     const shown = button.getAttribute("aria-pressed") !== "true";

@@ -9,6 +9,8 @@ from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+from booksite.editions.languages import say
+
 log = logging.getLogger(__name__)
 
 
@@ -29,7 +31,7 @@ def group(app: Sphinx, doctree: nodes.document) -> None:
                 row.append(child)
                 continue
             if len(row) >= 3:
-                steps = HideCodeCellNode(prompt_show=f"{len(row)} steps of code")
+                steps = HideCodeCellNode(prompt_show=say("{n} steps of code").format(n=len(row)))
                 parent.replace(row[0], steps)
                 for cell in row[1:]:
                     parent.remove(cell)
@@ -52,5 +54,11 @@ def close_fold(self, _node: HideCodeCellNode) -> None:
     self.body.append("</details>\n")
 
 
+def unfolded(_self, _node: HideCodeCellNode) -> None:
+    """Where nothing folds, the code stands there."""
+
+
 def setup(app: Sphinx) -> None:
-    app.add_node(HideCodeCellNode, override=True, html=(open_fold, close_fold))
+    pages = dict.fromkeys(("html", "singlehtml"), (open_fold, close_fold))
+    others = dict.fromkeys(("latex", "text", "man", "texinfo"), (unfolded, unfolded))
+    app.add_node(HideCodeCellNode, override=True, **pages, **others)

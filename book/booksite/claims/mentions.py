@@ -7,11 +7,11 @@ a link already. A claim that no notebook settles is a warning, so that a strict 
 import re
 
 from docutils import nodes
-from lab import claims
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from booksite.claims.verdicts import book, target
+from lab import claims
 
 log = logging.getLogger(__name__)
 MENTION = re.compile(rf"(?<![\w.])({claims.STATEMENT})({claims.PART})?(?![\w-])", re.ASCII)

@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from docutils import nodes
-from lab import cards, claims, contents, palette
 from myst_nb.core.render import MimeData
 from sphinx.application import Sphinx
 from sphinx.domains import Domain
@@ -34,13 +33,23 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from booksite.editions.languages import Worded, say
 from booksite.front.cards import question
+from lab import cards, claims, contents, palette
 
 log = logging.getLogger(__name__)
 
 
-class settled(nodes.General, nodes.Element):
+class settled(nodes.General, nodes.Element, Worded):
     """A claim where it is settled; attribute: record."""
+
+    def messages(self) -> list[str]:
+        return [self["record"]["says"], self["record"]["control_says"]]
+
+    def translate(self, words: dict[str, str], srcdir: Path) -> None:
+        record = self["record"]
+        said = {key: words.get(record[key], record[key]) for key in ("says", "control_says")}
+        self["record"] = {**record, **said}  # another one, since it was the notebook's own
 
 
 class evidence(nodes.General, nodes.Element):
@@ -107,8 +116,8 @@ class VerdictRole(SphinxRole):
 
 
 def badge(verdict: str) -> nodes.inline:
-    """A verdict as a word on its colour."""
-    return nodes.inline("", verdict, classes=["verdict", nodes.make_id(f"verdict-{verdict}")], verdict=verdict)
+    """A verdict as a word on its colour, which hangs on the English word in every language."""
+    return nodes.inline("", say(verdict), classes=["verdict", nodes.make_id(f"verdict-{verdict}")], verdict=verdict)
 
 
 class Statement(NamedTuple):
@@ -185,7 +194,9 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
     for claim, found in places.items():
         docnames = [docname for docname, _ in found]
         if len(found) > 1:
-            log.warning("claim %s is settled %s times: %s", claim, len(found), ", ".join(docnames), location=docnames[1])
+            log.warning(
+                "claim %s is settled %s times: %s", claim, len(found), ", ".join(docnames), location=docnames[1]
+            )
         if claim not in listed:
             log.warning("claim %s is settled here, but no page lists it", claim, location=docnames[0])
         statement = statements.get(claim.partition(".")[0])
@@ -215,8 +226,8 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             log.warning("claim %s is shown here, but no notebook settles it", node["claim"], location=node)
         node.replace_self([shown(app, docname, *place) for place in places[node["claim"]]])
     for node in list(doctree.findall(settled)):
-        card = cards.settled(node["record"], target(app, docname, node["record"]["claim"]))
-        node.replace_self(nodes.raw("", card, format="html"))
+        card = cards.settled(node["record"], target(app, docname, node["record"]["claim"]), say)
+        node.replace_self(drawn(app, card, cards.plain(node["record"], say)))
 
 
 def target(app: Sphinx, docname: str, name: str) -> str | None:
@@ -229,12 +240,17 @@ def target(app: Sphinx, docname: str, name: str) -> str | None:
     return f"{app.builder.get_relative_uri(docname, found.docname)}#{anchor}"
 
 
-def shown(app: Sphinx, docname: str, place: str, record: dict, target: bool = False) -> nodes.raw:
+def drawn(app: Sphinx, card: str, words: str) -> nodes.Node:
+    """A card, or in what is no HTML the words for it."""
+    return nodes.raw("", card, format="html") if app.builder.format == "html" else nodes.paragraph("", words)
+
+
+def shown(app: Sphinx, docname: str, place: str, record: dict, target: bool = False) -> nodes.Node:
     """A claim, with a link to the cell that settles it; as `target`, others can link to it."""
     uri = f"{app.builder.get_relative_uri(docname, place)}#{record['anchor']}"
-    rows = cards.rows(record, f'<a class="reference internal" href="{uri}">{record["claim"]}</a>.')
+    rows = cards.rows(record, f'<a class="reference internal" href="{uri}">{record["claim"]}</a>.', say)
     anchor = f' id="{record["anchor"]}"' if target else ""
-    return nodes.raw("", f'<div class="evidence"{anchor}>{rows}</div>', format="html")
+    return drawn(app, f'<div class="evidence"{anchor}>{rows}</div>', cards.plain(record, say))
 
 
 def own_list(env: BuildEnvironment, docname: str, doctree: nodes.document) -> nodes.bullet_list:
@@ -250,7 +266,9 @@ def own_list(env: BuildEnvironment, docname: str, doctree: nodes.document) -> no
             if node is not None:
                 link = nodes.reference("", statement.name, refuri=f"#{node['ids'][0]}", internal=True)
             words = nodes.Text(f": {contents.sentence(statement.text)}")
-            items += nodes.list_item("", nodes.paragraph("", "", badge(statement.verdict), nodes.Text(" "), link, words))
+            items += nodes.list_item(
+                "", nodes.paragraph("", "", badge(statement.verdict), nodes.Text(" "), link, words)
+            )
     return items
 
 
@@ -267,14 +285,14 @@ def table(app: Sphinx, docname: str) -> list[nodes.Node]:
         chapter, picture = nodes.paragraph(), nodes.raw("", "", format="html")
         for place, record in book(app.env).settled().get(statement.claims[0], [])[:1] if statement.claims else []:
             title, number = app.env.titles[place].astext(), app.env.toc_secnumbers.get(place, {}).get("")
-            text = f"Chapter {number[0]}" if number else title
+            text = say("Chapter {number}").format(number=number[0]) if number else title
             uri = app.builder.get_relative_uri(docname, place)
             chapter += nodes.reference("", text, refuri=uri, internal=True, reftitle=title)
-            picture = nodes.raw("", cards.picture(record), format="html")
+            picture = drawn(app, cards.picture(record, say), cards.described(record, say))
         cells = [said, nodes.paragraph("", "", badge(statement.verdict)), chapter, picture]
         body += nodes.row("", *(nodes.entry("", cell) for cell in cells))
     head = nodes.row()
-    for title in ("Statement", "Verdict", "Chapter", "Evidence"):
+    for title in (say("Statement"), say("Verdict"), say("Chapter"), say("Evidence")):
         head += nodes.entry("", nodes.paragraph("", title))
     columns = [nodes.colspec(colwidth=width) for width in (40, 16, 12, 32)]
     group = nodes.tgroup("", *columns, nodes.thead("", head), body, cols=4)

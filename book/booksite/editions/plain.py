@@ -20,11 +20,7 @@ from string import Template
 from typing import NamedTuple
 from urllib.parse import quote
 
-import matplotlib
 import nbformat
-import resvg_py
-from jupyter_cache import get_cache
-from lab import cards, claims, contents, explorers
 from myst_nb.ext.glue import extract_glue_data_cell
 from pybtex.database import Entry
 from pybtex.richtext import Text
@@ -32,6 +28,9 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from booksite.editions.version import git
+from booksite.reader import pictures
+from booksite.running.notebooks import executed, pinned
+from lab import cards, claims, contents, explorers
 
 log = logging.getLogger(__name__)
 FENCE = re.compile(r" {0,3}(?P<marks>:{3,}|`{3,})(?:\{(?P<name>[\w:-]+)\} *(?P<title>.*)|[^`]*)")
@@ -235,12 +234,8 @@ def safe(output: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 def png(svg: str, words: str) -> nbformat.NotebookNode:
     """An output with the picture, black on white, half as large again as in the book, for sharp screens."""
-    font = str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
-    options = {"dpi": 96, "zoom": 1.5, "background": "white", "skip_system_fonts": True}
-    drawn = resvg_py.svg_to_bytes(
-        svg_string=svg.replace("currentColor", "black"), font_files=[font], font_family="DejaVu Sans", **options
-    )
-    data = {"image/png": b64encode(bytes(drawn)).decode(), "text/plain": words}
+    drawn = pictures.png(svg, zoom=1.5, skip_system_fonts=True)
+    data = {"image/png": b64encode(drawn).decode(), "text/plain": words}
     return nbformat.v4.new_output("display_data", data)
 
 
@@ -250,8 +245,7 @@ def first(app: Sphinx, cells: list[nbformat.NotebookNode]) -> str:
     version = git(root, "rev-parse", "HEAD") or os.environ.get("BOOK_REPOSITORY_BRANCH") or "main"
     sources = [path.read_text(encoding="utf-8") for path in sorted((root / "notebooks" / "lab").rglob("*.py"))]
     sources += [cell.source for cell in cells if cell.cell_type == "code"]
-    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (root / "requirements.txt").read_text(encoding="utf-8"), re.M))
-    pins = {canonical(name): version for name, version in pins.items()}
+    pins = {canonical(name): version for name, version in pinned(root).items()}
     modules = imported(sources) - sys.stdlib_module_names - {"lab"}
     owners = {module: [module] if canonical(module) in pins else packages().get(module, ()) for module in modules}
     names = {canonical(name) for found in owners.values() for name in found} | {*UNSEEN}
@@ -283,16 +277,12 @@ def canonical(name: str) -> str:
 
 def write(app: Sphinx, error: Exception | None) -> None:
     """Put the plain editions where the pages' download buttons point."""
-    if error or app.builder.format != "html":
+    if error or app.builder.name != "html":
         return
-    cache = get_cache(app.config.nb_execution_cache_path)
     for docname in sorted(app.env.found_docs):
         path = Path(app.env.doc2path(docname))
-        if path.suffix != ".ipynb":
-            continue
-        try:
-            _, notebook = cache.merge_match_into_notebook(nbformat.read(path, as_version=4))
-        except KeyError:  # it failed, which has stopped the build
+        notebook = executed(app.config, path) if path.suffix == ".ipynb" else None
+        if notebook is None:  # or it failed, which has stopped the build
             continue
         target = Path(app.outdir, "_sources", f"{docname}.ipynb")
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from booksite.chapter.explorers import explorer
+from booksite.editions.languages import say
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,8 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         node.replace_self([card(app, docname, known[chapter]) for chapter in found if chapter in known])
     for node in list(doctree.findall(question)):
         link = reference(app, docname, node["chapter"], app.env.titles[node["chapter"]].astext())
-        node.replace_self(nodes.paragraph("", "", nodes.Text("From the chapter "), link))
+        before, _, after = say("From the chapter {title}").partition("{title}")
+        node.replace_self(nodes.paragraph("", "", nodes.Text(before), link, nodes.Text(after)))
 
 
 def reference(app: Sphinx, docname: str, chapter: str, text: str) -> nodes.reference:

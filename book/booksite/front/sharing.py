@@ -15,7 +15,6 @@ from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import resvg_py
 from docutils import nodes
 from PIL import Image, ImageOps
 from sphinx.application import Sphinx
@@ -23,6 +22,7 @@ from sphinx.config import Config
 
 from booksite.chapter.explorers import explorer
 from booksite.front.cards import picture, questions
+from booksite.reader.pictures import png
 from booksite.reader.search import plain
 
 SIZE, MARGIN = (1200, 630), 30  # pixels; the shape in which networks show pictures of links
@@ -69,7 +69,7 @@ def drawn(app: Sphinx, docname: str) -> tuple[str, str] | None:
 def painted(svg: str, file: Path) -> None:
     """Write a picture as PNG on white, of the size in which it is shared."""
     room = (SIZE[0] - 2 * MARGIN, SIZE[1] - 2 * MARGIN)
-    pixels = Image.open(BytesIO(resvg_py.svg_to_bytes(svg_string=svg, width=SIZE[0], dpi=96, background="white")))
+    pixels = Image.open(BytesIO(png(svg, width=SIZE[0])))
     shared = ImageOps.expand(ImageOps.pad(pixels.convert("RGB"), room, color="white"), MARGIN, "white")
     file.parent.mkdir(parents=True, exist_ok=True)
     shared.quantize().save(file, optimize=True)
@@ -109,7 +109,7 @@ def tags(app: Sphinx, page: str, _template, context: dict, doctree: nodes.docume
 
 def finish(app: Sphinx, error: Exception | None) -> None:
     """Write the root page and, for a known address, what guides search engines."""
-    if error or app.builder.format != "html":
+    if error or app.builder.name != "html":
         return
     front = app.builder.get_target_uri(app.config.root_doc)
     folder, outdir, base = posixpath.dirname(front), Path(app.outdir), app.config.html_baseurl

@@ -8,7 +8,7 @@ document.addEventListener("DOMContentLoaded", () => {
       scrolls ? box.setAttribute("tabindex", 0) : box.removeAttribute("tabindex");
       if (box.matches(".pst-scrollable-table-container")) {
         scrolls ? box.setAttribute("role", "group") : box.removeAttribute("role");
-        scrolls ? box.setAttribute("aria-label", "Table") : box.removeAttribute("aria-label");
+        scrolls ? box.setAttribute("aria-label", say("Table")) : box.removeAttribute("aria-label");
       }
     }
   });

@@ -45,7 +45,7 @@ def style(css: str, used: set[str]) -> str:
 
 
 def cut(app: Sphinx, failure: Exception | None) -> None:
-    if failure or app.builder.format != "html":
+    if failure or app.builder.name != "html":
         return
     outdir = Path(app.outdir)
     (sheet,) = THEME.glob("*/css/all.min.css")

@@ -1,7 +1,8 @@
 """Pictures are small files, loaded when they come near the screen, at a place that is kept for them.
 
-Every SVG picture is written optimised by scour; results are kept by content, so that each is made once. Each image of a
-page is given its width and height, and all but the first are loaded lazily.
+Every SVG picture is written optimised by scour; results are kept by content, so that each is made once. Its text is text
+in the fonts that matplotlib laid it out for, or where these are not in some as wide. Each image of a page is given its
+width and height, and all but the first are loaded lazily.
 """
 
 import hashlib
@@ -11,6 +12,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import imagesize
+import matplotlib
+import resvg_py
 import scour
 from scour.scour import sanitizeOptions, scourString
 from sphinx.application import Sphinx
@@ -24,16 +27,31 @@ OPTIONS = {
     "strip_ids": True,  # those that nothing in the picture refers to
     "strip_xml_prolog": True,
 }
+DOCTYPE = re.compile(r"<!DOCTYPE[^>]*>\s*")  # behind it imagesize finds no size
+FAMILY = re.compile(r""" font-family="'DejaVu Sans'(, [^"]*)?\"""")  # of each text; of a formula, without others
+FAMILIES = "<svg font-family=\"'DejaVu Sans',Verdana,sans-serif\""
+FONTS = [
+    str(Path(matplotlib.get_data_path(), "fonts", "ttf", f"DejaVuSans{kind}.ttf")) for kind in ("", "-Bold", "-Oblique")
+]
 
 
 def optimised(svg: str, kept: Path) -> str:
     """The same picture in fewer bytes; taken from the folder `kept` where it was made before."""
-    made_of = f"{scour.__version__}{OPTIONS}{svg}"
+    made_of = f"{scour.__version__}{OPTIONS}{DOCTYPE.pattern}{FAMILIES}{svg}"
     file = kept / f"{hashlib.sha256(made_of.encode()).hexdigest()}.svg"
     if not file.exists():
         kept.mkdir(parents=True, exist_ok=True)
-        file.write_text(scourString(svg, sanitizeOptions(SimpleNamespace(**OPTIONS))), encoding="utf-8")
+        made = scourString(svg, sanitizeOptions(SimpleNamespace(**OPTIONS)))
+        made = FAMILY.sub("", DOCTYPE.sub("", made)).replace("<svg", FAMILIES, 1)
+        file.write_text(made, encoding="utf-8")
     return file.read_text(encoding="utf-8")
+
+
+def png(svg: str, **how) -> bytes:
+    """The picture as PNG, black on white; `how` is what resvg takes."""
+    font = {"font_files": FONTS, "font_family": "DejaVu Sans", "sans_serif_family": "DejaVu Sans"}
+    svg = svg.replace("currentColor", "black")
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, dpi=96, background="white", **font, **how))
 
 
 def kept(app: Sphinx) -> Path:

@@ -30,7 +30,7 @@
     document.body.append(modal);
     if (location.protocol === "file:") {
       const hint = document.createElement("p");
-      hint.textContent = "A browser does not let a page that is opened from a folder search. Serve the folder: python -m http.server";
+      hint.textContent = say("A browser does not let a page that is opened from a folder search. Serve the folder: python -m http.server");
       modal.querySelector("pagefind-modal-body").prepend(hint);
     }
     return modal;

@@ -41,7 +41,7 @@ def prose(html: str) -> str:
 
 def index(app: Sphinx, error: Exception | None) -> None:
     """Index all pages as they stand, also those that were not written again."""
-    if error is not None or app.builder.format != "html":
+    if error is not None or app.builder.name != "html":
         return
     folder = Path(app.outdir, "pagefind")
     shutil.rmtree(folder, ignore_errors=True)

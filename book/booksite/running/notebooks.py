@@ -24,13 +24,14 @@ import psutil
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
-from lab import chapters, language_model
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from traitlets.config import Config as Traits
+
+from lab import chapters, language_model
 
 log = logging.getLogger(__name__)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -58,12 +59,17 @@ def fingerprint(root: Path) -> str:
         except (AttributeError, ValueError) as error:
             raise SystemExit(f"ERROR: {path} is no notebook: {error}") from None
     installed = {}
-    for name in re.findall(r"^([\w.-]+)==", (root / "requirements.txt").read_text(encoding="utf-8"), re.M):
+    for name in pinned(root):
         with suppress(importlib.metadata.PackageNotFoundError):
             installed[name] = importlib.metadata.version(name)
     surroundings = [sys.version, os.environ["OMP_NUM_THREADS"], sorted(installed.items()), language_model.identity()]
     digest.update(repr(surroundings).encode())
     return digest.hexdigest()[:16]
+
+
+def pinned(root: Path) -> dict[str, str]:
+    """The versions that requirements.txt asks for, by the distributions' names."""
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", (root / "requirements.txt").read_text(encoding="utf-8"), re.M))
 
 
 def prepare(app: Sphinx, config: Config) -> None:
@@ -177,6 +183,16 @@ def kept(cache: JupyterCacheAbstract, notebook: nbformat.NotebookNode) -> bool:
         cache.merge_match_into_notebook(notebook)
         return True
     return False
+
+
+def executed(config: Config, path: Path) -> nbformat.NotebookNode | None:
+    """A notebook with what it gave; None where it has not been run. Where the build runs none, with what is stored in it."""
+    notebook = nbformat.read(path, as_version=4)
+    if config.nb_execution_mode != "cache":
+        return notebook
+    with suppress(KeyError):
+        return get_cache(config.nb_execution_cache_path).merge_match_into_notebook(notebook)[1]
+    return None
 
 
 def keep(cache: JupyterCacheAbstract, path: Path, result: ExecutionResult) -> None:

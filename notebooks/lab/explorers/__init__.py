@@ -7,7 +7,8 @@ runs, the data, and its script. The script is the file NAME.js beside this one, 
 
     mount(root, data, kit)  // fills the element `root`; `kit` is what base.js gives
 
-No request is made to anyone.
+A script says its words by kit.say("{n} others", { n }), so that a page in another language can give it a table of them;
+in its data, a string under the key "name" is words for the reader, and no key of anything. No request is made to anyone.
 """
 
 import base64
@@ -31,6 +32,7 @@ TEMPLATE = """\
 <div class="explorer-still">{still}</div>
 <script type="application/json">{data}</script>
 <script type="module">{base}
+kit.words = {words};
 {script}
 start("{name}", mount);
 </script></div>"""
@@ -67,12 +69,16 @@ def show(name: str, data: dict, still: plt.Figure, alt: str) -> None:
     display({MIME: record, "text/html": page(record, inline(record["still"])), "text/plain": plain}, raw=True)
 
 
-def page(record: dict, still: str) -> str:
-    """An explorer as HTML, from its record; `still` is the address of its still figure."""
+def page(record: dict, still: str, words: dict[str, str] | None = None) -> str:
+    """An explorer as HTML, from its record; `still` is the address of its still figure.
+
+    `words` has its script's words in another language than English, by the English ones.
+    """
     return TEMPLATE.format(
         name=record["name"],
         still=picture(record, still),
         data=record["data"].replace("<", "\\u003c"),  # so that no string can end the script element
+        words=json.dumps(words or {}, ensure_ascii=False).replace("<", "\\u003c"),
         style=THEMES + (FOLDER / "base.css").read_text(encoding="utf-8"),
         base=(FOLDER / "base.js").read_text(encoding="utf-8"),
         script=(FOLDER / f"{record['name']}.js").read_text(encoding="utf-8"),

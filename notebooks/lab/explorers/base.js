@@ -1,5 +1,10 @@
 // What every explorer uses. Controls are the browser's own, so that keyboard and screen readers know them.
 const kit = {
+  // Words for the reader, in the language of the page; {n} stands for the value n. The page sets `words`, after this.
+  words: {},
+  say(words, values = {}) {
+    return (kit.words[words] ?? words).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+  },
   // An element: el("p", { class: "x", onclick: f }, "text", child)
   el(tag, attributes = {}, ...children) {
     return fill(document.createElement(tag), attributes, children);

@@ -3,21 +3,21 @@ const SHOWN = 8; // tokens with a bar of their own
 
 // Each sampler gives, of groups of equally likely tokens {p, n} with the likeliest first, how many of each stay.
 const samplers = {
-  none: { words: "no cut", keep: (groups) => groups.map((g) => g.n) },
+  none: { words: kit.say("no cut"), keep: (groups) => groups.map((g) => g.n) },
   "top-k": {
-    words: "top-k", slider: { label: "k", min: 1, max: 40, step: 1, value: 5 },
+    words: kit.say("top-k"), slider: { label: "k", min: 1, max: 40, step: 1, value: 5 },
     keep: (groups, k) => groups.map((g) => { const kept = Math.min(g.n, k); k -= kept; return kept; }),
   },
   "top-p": {
-    words: "top-p", slider: { label: "p", min: 0.05, max: 1, step: 0.05, value: 0.9, show: (p) => p.toFixed(2) },
+    words: kit.say("top-p"), slider: { label: "p", min: 0.05, max: 1, step: 0.05, value: 0.9, show: (p) => p.toFixed(2) },
     keep: (groups, p) => fewest(groups, groups.map((_, i) => i), p),
   },
   "min-p": {
-    words: "min-p", slider: { label: "share of the likeliest", min: 0.01, max: 0.5, step: 0.01, value: 0.1, show: (p) => p.toFixed(2) },
+    words: kit.say("min-p"), slider: { label: kit.say("share of the likeliest"), min: 0.01, max: 0.5, step: 0.01, value: 0.1, show: (p) => p.toFixed(2) },
     keep: (groups, share) => groups.map((g) => (g.p >= share * groups[0].p ? g.n : 0)),
   },
   typical: {
-    words: "typical", slider: { label: "p", min: 0.05, max: 1, step: 0.05, value: 0.9, show: (p) => p.toFixed(2) },
+    words: kit.say("typical"), slider: { label: "p", min: 0.05, max: 1, step: 0.05, value: 0.9, show: (p) => p.toFixed(2) },
     keep(groups, p) {
       const entropy = groups.reduce((sum, g) => sum - (g.p > 0 ? g.n * g.p * Math.log(g.p) : 0), 0);
       const off = groups.map((g) => Math.abs(-Math.log(g.p) - entropy));
@@ -74,9 +74,13 @@ function mount(root, data, kit) {
     }
     drawn += n;
     const last = counts.findIndex((count) => count > 0);
-    show(drawn === 1 ? `Out came: ${word(last)}.` : `${drawn.toLocaleString("en")} draws: ${word(0)} ${percent(counts[0] / drawn)}, where the model says ${percent(byRow()[0])}.`);
+    show(drawn === 1
+      ? kit.say("Out came: {word}.", { word: word(last) })
+      : kit.say("{n} draws: {word} {share}, where the model says {probability}.", {
+        n: drawn.toLocaleString("en"), word: word(0), share: percent(counts[0] / drawn), probability: percent(byRow()[0]),
+      }));
   }
-  const word = (i) => (i < SHOWN ? `“${data.contexts[state.context].words[i]}”` : "one of all the others");
+  const word = (i) => (i < SHOWN ? kit.say("“{word}”", { word: data.contexts[state.context].words[i] }) : kit.say("one of all the others"));
   function byRow() {
     const sums = Array(rows).fill(0);
     now.probability.forEach((p, i) => { sums[row(i)] += p; });
@@ -93,13 +97,13 @@ function mount(root, data, kit) {
     const width = 168, left = 118;
     picture.replaceChildren(...after.flatMap((p, i) => {
       const y = i * 34 + 4;
-      const name = i < SHOWN ? context.words[i] : `${tokens[i].toLocaleString("en")} others`;
+      const name = i < SHOWN ? context.words[i] : kit.say("{n} others", { n: tokens[i].toLocaleString("en") });
       const cut = keptByRow[i] === 0;
       const out = drawn ? counts[i] / drawn : 0;
       const marks = [
         kit.svg("text", { x: left - 8, y: y + 11.5, "text-anchor": "end", style: cut ? "fill: var(--soft); text-decoration: line-through" : "" }, name.length > 15 ? `${name.slice(0, 14)}…` : name),
         kit.svg("rect", { x: left, y, width: Math.max(width * p, 0.6), height: 13, style: `fill: var(${i === 0 ? "--orange" : i < SHOWN ? "--blue" : "--grey"})` }),
-        kit.svg("text", { x: left + width * p + 5, y: y + 11.5 }, cut ? "cut" : percent(p)),
+        kit.svg("text", { x: left + width * p + 5, y: y + 11.5 }, cut ? kit.say("cut") : percent(p)),
       ];
       if (state.sampler !== "none" && before[i] > 0) {
         marks.push(kit.svg("rect", { x: left, y, width: width * before[i], height: 13, style: "fill: none; stroke: var(--soft); stroke-dasharray: 2 2" }));
@@ -112,27 +116,27 @@ function mount(root, data, kit) {
     }));
     const kept = now.kept.reduce((a, b) => a + b, 0);
     if (!words && state.sampler !== "none") {
-      words = `${kept.toLocaleString("en")} tokens stay; they held ${percent(now.left)} of the probability.`;
+      words = kit.say("{n} tokens stay; they held {share} of the probability.", { n: kept.toLocaleString("en"), share: percent(now.left) });
     }
-    const spoken = after.map((p, i) => `${i < SHOWN ? context.words[i] : "all others"} ${percent(p)}`).join(", ");
-    picture.setAttribute("aria-label", `After “${context.text}”: ${spoken}.`);
-    said.textContent = words || `After “${context.text} …” the argmax is ${word(0)}.`;
+    const spoken = after.map((p, i) => `${i < SHOWN ? context.words[i] : kit.say("all others")} ${percent(p)}`).join(", ");
+    picture.setAttribute("aria-label", kit.say("After “{text}”: {words}.", { text: context.text, words: spoken }));
+    said.textContent = words || kit.say("After “{text} …” the argmax is {word}.", { text: context.text, word: word(0) });
   }
 
   const settings = kit.el("div", { style: "flex: 1 1 12rem" });
   const controls = [
-    kit.choice("After", Object.fromEntries(data.contexts.map((each, i) => [i, `${each.text} …`])), (i) => {
+    kit.choice(kit.say("After"), Object.fromEntries(data.contexts.map((each, i) => [i, `${each.text} …`])), (i) => {
       state.context = Number(i);
       clear();
     }),
-    kit.slider("Temperature", { min: 0, max: 3, step: 0.05, value: 1, show: (t) => (t === 0 ? "0, the argmax" : t.toFixed(2)) }, (t) => {
+    kit.slider(kit.say("Temperature"), { min: 0, max: 3, step: 0.05, value: 1, show: (t) => (t === 0 ? kit.say("0, the argmax") : t.toFixed(2)) }, (t) => {
       state.temperature = t;
       clear();
     }),
   ];
   if (data.samplers) {
     const offered = Object.fromEntries(["none", ...data.samplers].map((each) => [each, samplers[each].words]));
-    controls.push(kit.choice("Sampler", offered, (name) => {
+    controls.push(kit.choice(kit.say("Sampler"), offered, (name) => {
       state.sampler = name;
       const { slider } = samplers[name];
       settings.replaceChildren(...(slider ? [kit.slider(slider.label, slider, (value) => { state.setting = value; clear(); })] : []));
@@ -143,10 +147,10 @@ function mount(root, data, kit) {
   root.append(
     kit.el("div", { class: "controls" }, ...controls),
     kit.el("div", { class: "controls" },
-      kit.button("Argmax", () => { clear(); counts[0] = drawn = 1; show(`The argmax: ${word(0)}, each time.`); }),
-      kit.button("Draw once", () => { clear(); draw(1); }),
-      kit.button("Draw 1,000", () => draw(1000)),
-      kit.button("Clear", () => clear())),
+      kit.button(kit.say("Argmax"), () => { clear(); counts[0] = drawn = 1; show(kit.say("The argmax: {word}, each time.", { word: word(0) })); }),
+      kit.button(kit.say("Draw once"), () => { clear(); draw(1); }),
+      kit.button(kit.say("Draw 1,000"), () => draw(1000)),
+      kit.button(kit.say("Clear"), () => clear())),
     picture, said);
   queueMicrotask(() => draw(1000)); // after the controls have set themselves
 }

@@ -19,7 +19,7 @@ function map(root, data, kit) {
   const picture = kit.svg("svg", { viewBox: "0 0 360 232", role: "img" });
   const said = kit.said();
   const buttons = [];
-  const words = (row) => `${row.block}, ${row.warm ? "warm-up" : "no warm-up"}`;
+  const words = (row) => `${row.block}, ${row.warm ? kit.say("warm-up") : kit.say("no warm-up")}`;
 
   function curves(cell, style) {
     return cell.curves.map((curve) =>
@@ -34,32 +34,34 @@ function map(root, data, kit) {
       kit.svg("text", { x: left + 4, y: y(gain) - 4, style: "fill: var(--soft)" }, name),
     ];
     picture.replaceChildren(
-      ...line(0, "letter frequencies"), ...line(data.bigram, "table of letter pairs"),
+      ...line(0, kit.say("letter frequencies")), ...line(data.bigram, kit.say("table of letter pairs")),
       ...curves(other.cells[column], "stroke: var(--grey); stroke-width: 1; stroke-dasharray: 2 2"),
       ...curves(cell, `stroke: var(${COLOR[block]}); stroke-width: 1.6`),
       kit.svg("path", { d: `M${left} ${top}V${bottom}H${right}`, style: "fill: none; stroke: var(--ink)" }),
       ...[-0.5, 0, 0.5].map((gain) => kit.svg("text", { x: left - 5, y: y(gain) + 4, "text-anchor": "end" }, signed(gain, 1))),
       ...[0, 0.5, 1].map((part) => kit.svg("text", { x: x(part * data.n_step), y: bottom + 16, "text-anchor": part === 1 ? "end" : "middle" }, String(part * data.n_step))),
-      kit.svg("text", { x: right, y: bottom + 32, "text-anchor": "end" }, "step; upwards: gain (nats a character)"));
+      kit.svg("text", { x: right, y: bottom + 32, "text-anchor": "end" }, kit.say("step; upwards: gain (nats a character)")));
+    const gains = cell.ends.map((gain) => signed(gain)).join(", ");
     const stuck = cell.ends.filter((gain) => gain < data.stuck).length;
-    const name = `${words(data.rows[row])}, rate ${data.rates[column]}`;
-    picture.setAttribute("aria-label", `Gain by step. ${name}: the seeds end at ${cell.ends.map((gain) => signed(gain)).join(", ")}.`);
-    said.textContent = `${name}: gains of ${cell.ends.map((gain) => signed(gain)).join(", ")}; stuck: ${stuck} of ${cell.ends.length}. Dashed: ${warm ? "without" : "with"} warm-up.`;
+    const name = kit.say("{block}, rate {rate}", { block: words(data.rows[row]), rate: data.rates[column] });
+    picture.setAttribute("aria-label", kit.say("Gain by step. {run}: the seeds end at {gains}.", { run: name, gains }));
+    const found = kit.say("{run}: gains of {gains}; stuck: {stuck} of {n}.", { run: name, gains, stuck, n: cell.ends.length });
+    said.textContent = `${found} ${warm ? kit.say("Dashed: without warm-up.") : kit.say("Dashed: with warm-up.")}`;
     for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.row === String(row) && button.dataset.column === String(column)));
     root.dataset.stuck = stuck;
   }
 
   const table = kit.el("table", { style: "border-collapse: separate; border-spacing: 3px; color: var(--ink); margin: 0; table-layout: fixed; width: 100%" },
-    kit.el("caption", { style: "caption-side: top; color: var(--soft); font-size: 0.85rem; padding: 0; text-align: left" }, "Gain by learning rate: tap a cell to see its runs"),
+    kit.el("caption", { style: "caption-side: top; color: var(--soft); font-size: 0.85rem; padding: 0; text-align: left" }, kit.say("Gain by learning rate: tap a cell to see its runs")),
     kit.el("tr", {}, kit.el("td", { style: "border: 0; padding: 0; width: 27%" }), ...data.rates.map((rate) => kit.el("th", { scope: "col", style: "border: 0; font-size: 0.8rem; padding: 0; text-align: center" }, rate))),
     ...data.rows.map((row, i) => kit.el("tr", {},
-      kit.el("th", { scope: "row", style: "border: 0; font-size: 0.8rem; font-weight: 400; line-height: 1.15; padding: 0; text-align: left" }, row.block, kit.el("br"), row.warm ? "warm-up" : "none"),
+      kit.el("th", { scope: "row", style: "border: 0; font-size: 0.8rem; font-weight: 400; line-height: 1.15; padding: 0; text-align: left" }, row.block, kit.el("br"), row.warm ? kit.say("warm-up") : kit.say("none")),
       ...row.cells.map((cell, j) => {
         const mean = cell.ends.reduce((a, b) => a + b, 0) / cell.ends.length;
         const share = Math.round(45 * Math.min(1, Math.max(0, mean / 0.5)));
         const button = kit.button(signed(mean), () => choose(i, j));
         button.setAttribute("style", `background: color-mix(in srgb, var(${COLOR[row.block]}) ${share}%, var(--ground)); font-size: 0.85rem; min-height: 2.4rem; padding: 0; width: 100%`);
-        button.setAttribute("aria-label", `${words(row)}, rate ${data.rates[j]}: gain ${signed(mean)}`);
+        button.setAttribute("aria-label", kit.say("{block}, rate {rate}: gain {gain}", { block: words(row), rate: data.rates[j], gain: signed(mean) }));
         Object.assign(button.dataset, { row: i, column: j, gain: mean.toFixed(3) });
         buttons.push(button);
         return kit.el("td", { style: "border: 0; padding: 0" }, button);
@@ -96,7 +98,7 @@ function inside(root, data, kit) {
 
   const key = kit.el("p", { style: "font-size: 0.9rem; margin: 0 0 0.3rem" },
     ...data.arms.flatMap((arm, i) => [i ? " · " : "", kit.el("span", { style: `color: var(--${arm.color}); font-weight: 600` }, arm.name)]));
-  const slider = kit.slider("After update", { min: 0, max: data.updates.length - 1, step: 1, value: data.at ?? 0, show: (i) => String(data.updates[i]) }, (i) => {
+  const slider = kit.slider(kit.say("After update"), { min: 0, max: data.updates.length - 1, step: 1, value: data.at ?? 0, show: (i) => String(data.updates[i]) }, (i) => {
     const mean = (arm, row) => arm.runs.reduce((sum, run) => sum + run[row][i], 0) / arm.runs.length;
     const shown = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toPrecision(2));
     cursor.replaceChildren(...charts.flatMap((chart, row) => [
@@ -104,8 +106,8 @@ function inside(root, data, kit) {
       ...data.arms.map((arm, n) => kit.svg("text", { x: right - (data.arms.length - 1 - n) * 52, y: chart.top - 11, "text-anchor": "end", style: `fill: var(--${arm.color})` }, shown(mean(arm, row)))),
     ]));
     const spoken = data.arms.map((arm) => `${arm.name}: ${charts.map((chart, row) => `${chart.name} ${shown(mean(arm, row))}`).join(", ")}`).join(". ");
-    picture.setAttribute("aria-label", `After update ${data.updates[i]}, means of the seeds. ${spoken}.`);
-    said.textContent = `The numbers are means of the seeds after ${data.updates[i]} updates.`;
+    picture.setAttribute("aria-label", kit.say("After update {n}, means of the seeds. {values}.", { n: data.updates[i], values: spoken }));
+    said.textContent = kit.say("The numbers are means of the seeds after {n} updates.", { n: data.updates[i] });
     root.dataset.update = data.updates[i];
   });
   root.append(key, slider, picture, said);

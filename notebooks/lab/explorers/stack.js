@@ -1,13 +1,14 @@
 // The stack: the size of the stream and the gradient at W2, layer by layer, untrained and in training.
 const LEFT = 46, WIDTH = 304;
-const MODELS = { one: "a single stack", two: "encoder-decoder", training: "in training" };
+const MODELS = { one: kit.say("a single stack"), two: kit.say("encoder-decoder"), training: kit.say("in training") };
 
 function mount(root, data, kit) {
   const state = { norm: "Post-LN", factor: false, model: "one", depth: null, step: 0 };
   const picture = kit.svg("svg", { viewBox: "0 0 360 372", role: "img" });
   const said = kit.said();
   const setting = kit.el("div", { style: "flex: 1 1 12rem" });
-  const name = () => state.norm + (state.factor ? ", factor" : "");
+  const name = () => state.norm + (state.factor ? ", factor" : ""); // as in the data
+  const named = () => (state.factor ? kit.say("{norm}, factor", { norm: state.norm }) : state.norm);
   const depths = () => Object.keys(data[state.model][name()]).map(Number);
 
   // The powers of ten between which all gradients of the chosen model lie, so that moving it moves no axis.
@@ -41,18 +42,20 @@ function mount(root, data, kit) {
     const size = found.size.reduce((sum, line) => sum + line[n], 0) / found.size.length;
     const ticks = Array.from({ length: 4 }, (_, i) => Math.round((longest * i) / 3));
     picture.replaceChildren(
-      ...panel("mean square of the stream", 24, 96, [-1, 3], longest, found.size, 0),
-      ...panel("gradient norm at W2", 156, 168, span(), longest, found.gradient, 1, found.law),
+      ...panel(kit.say("mean square of the stream"), 24, 96, [-1, 3], longest, found.size, 0),
+      ...panel(kit.say("gradient norm at W2"), 156, 168, span(), longest, found.gradient, 1, found.law),
       ...ticks.map((tick) => kit.svg("text", { x: LEFT + (WIDTH * tick) / longest, y: 342, "text-anchor": "middle" }, tick)),
-      kit.svg("text", { x: LEFT + WIDTH / 2, y: 364, "text-anchor": "middle" }, "layer, counted from the input"),
+      kit.svg("text", { x: LEFT + WIDTH / 2, y: 364, "text-anchor": "middle" }, kit.say("layer, counted from the input")),
     );
-    const where = training ? `after ${data.steps[state.step]} updates` : `${n} layers${state.model === "two" ? " in the decoder" : ""}, untrained`;
-    const tokens = training ? ` Mean cosine between two tokens at the end: ${found.alike.toFixed(3)}.` : "";
-    const words = `${name()}, ${where}: the last layer's gradient is ${round(ratio)} times the first's.${tokens}`;
+    const where = training
+      ? kit.say("after {n} updates", { n: data.steps[state.step] })
+      : state.model === "two" ? kit.say("{n} layers in the decoder, untrained", { n }) : kit.say("{n} layers, untrained", { n });
+    const tokens = training ? ` ${kit.say("Mean cosine between two tokens at the end: {cosine}.", { cosine: found.alike.toFixed(3) })}` : "";
+    const words = kit.say("{design}, {where}: the last layer's gradient is {ratio} times the first's.", { design: named(), where, ratio: round(ratio) }) + tokens;
     picture.dataset.ratio = ratio;
     picture.dataset.size = size;
     picture.dataset.layers = n;
-    picture.setAttribute("aria-label", `${words} The stream ends at a mean square of ${round(size)}.`);
+    picture.setAttribute("aria-label", `${words} ${kit.say("The stream ends at a mean square of {size}.", { size: round(size) })}`);
     said.textContent = words;
   }
   const round = (x) => (x < 10 ? x.toPrecision(2) : Math.round(x).toLocaleString("en"));
@@ -60,20 +63,20 @@ function mount(root, data, kit) {
   // A slider over depths, or over the updates of training.
   function settings() {
     if (state.model === "training") {
-      setting.replaceChildren(kit.slider("Updates made", { min: 0, max: data.steps.length - 1, step: 1, value: state.step, show: (i) => String(data.steps[i]) }, (i) => { state.step = i; show(); }));
+      setting.replaceChildren(kit.slider(kit.say("Updates made"), { min: 0, max: data.steps.length - 1, step: 1, value: state.step, show: (i) => String(data.steps[i]) }, (i) => { state.step = i; show(); }));
     } else {
       const offered = depths();
       const known = offered.indexOf(state.depth);
       const at = known < 0 ? offered.length - 1 : known;
       state.depth = offered[at];
-      setting.replaceChildren(kit.slider("Layers", { min: 0, max: offered.length - 1, step: 1, value: at, show: (i) => String(offered[i]) }, (i) => { state.depth = offered[i]; show(); }));
+      setting.replaceChildren(kit.slider(kit.say("Layers"), { min: 0, max: offered.length - 1, step: 1, value: at, show: (i) => String(offered[i]) }, (i) => { state.depth = offered[i]; show(); }));
     }
   }
   root.append(
     kit.el("div", { class: "controls" },
-      kit.choice("Norm", { "Post-LN": "Post-LN", "Pre-LN": "Pre-LN" }, (norm) => { state.norm = norm; settings(); }),
-      kit.choice("Factor 1/√(2·n_layer)", { off: "off", on: "on" }, (factor) => { state.factor = factor === "on"; settings(); }),
-      kit.choice("Model", MODELS, (model) => { state.model = model; settings(); }),
+      kit.choice(kit.say("Norm"), { "Post-LN": "Post-LN", "Pre-LN": "Pre-LN" }, (norm) => { state.norm = norm; settings(); }),
+      kit.choice(kit.say("Factor 1/√(2·n_layer)"), { off: kit.say("off"), on: kit.say("on") }, (factor) => { state.factor = factor === "on"; settings(); }),
+      kit.choice(kit.say("Model"), MODELS, (model) => { state.model = model; settings(); }),
       setting),
     picture, said);
 }

@@ -43,14 +43,14 @@ function mount(root, data, kit) {
     const most = Math.max(...weights);
     const at = (sum) => 10 + width * ((sum + EDGE) / BIN + 1);
     picture.replaceChildren(
-      text(10, 14, `${SUMS.toLocaleString("en")} scores, each a sum of ${state.n.toLocaleString("en")}`),
+      text(10, 14, kit.say("{scores} scores, each a sum of {n}", { scores: SUMS.toLocaleString("en"), n: state.n.toLocaleString("en") })),
       ...bins.map((count, i) => kit.svg("rect", {
         x: 10 + i * width + 0.5, width: width - 1, y: 134 - (108 * count) / top, height: (108 * count) / top,
         style: `fill: var(${i === 0 || i === bins.length - 1 ? "--grey" : color()})`,
       })),
       line(10, 134, 350, 134, "--soft"),
       ...[-EDGE, -EDGE / 2, 0, EDGE / 2, EDGE].map((x) => text(at(x), 151, String(x).replace("-", "−"), "fill: var(--soft)", "middle")),
-      text(10, 184, `Softmax of ${KEYS} of them: the weights of ${KEYS} keys`),
+      text(10, 184, kit.say("Softmax of {n} of them: the weights of {n} keys", { n: KEYS })),
       ...weights.flatMap((p, i) => [
         kit.svg("rect", { x: 12 + 43 * i, width: 36, y: 300 - 84 * p, height: Math.max(84 * p, 0.8), style: `fill: var(${color()})` }),
         text(30 + 43 * i, 317, p < 0.005 ? "0 %" : `${(100 * p).toFixed(0)} %`, "", "middle"),
@@ -60,7 +60,8 @@ function mount(root, data, kit) {
     picture.setAttribute("data-variance", found);
     picture.setAttribute("data-most", most);
     const beyond = bins[0] + bins.at(-1);
-    say(`Variance ${short(found)}. The largest of the ${KEYS} weights is ${(100 * most).toFixed(0)} %.${beyond ? ` ${beyond} scores lie beyond the axis (grey).` : ""}`);
+    const words = kit.say("Variance {variance}. The largest of the {n} weights is {weight} %.", { variance: short(found), n: KEYS, weight: (100 * most).toFixed(0) });
+    tell(words + (beyond ? ` ${kit.say("{n} scores lie beyond the axis (grey).", { n: beyond })}` : ""));
   }
 
   function stream() {
@@ -71,7 +72,7 @@ function mount(root, data, kit) {
     const y = (size) => 270 - (240 * (Math.log10(size) + 4)) / 7; // from 1e-4 to 1e3
     const path = (sizes) => sizes.map((size, layer) => `${layer ? "L" : "M"}${x(layer).toFixed(1)} ${y(size).toFixed(1)}`).join("");
     picture.replaceChildren(
-      text(10, 14, `Size of the stream (mean square), ${n} layers`),
+      text(10, 14, kit.say("Size of the stream (mean square), {n} layers", { n })),
       ...[-4, -3, -2, -1, 0, 1, 2, 3].flatMap((power) => [
         line(56, y(10 ** power), 346, y(10 ** power)),
         text(50, y(10 ** power) + 4.5, power < 0 ? `0.${"0".repeat(-power - 1)}1` : (10 ** power).toLocaleString("en"), "fill: var(--soft)", "end"),
@@ -79,17 +80,19 @@ function mount(root, data, kit) {
       ...(state.trained ? [kit.svg("path", { d: path(fresh), style: `fill: none; stroke: var(${color()}); stroke-width: 1.5; stroke-dasharray: 4 4` })] : []),
       kit.svg("path", { d: path(now), style: `fill: none; stroke: var(${color()}); stroke-width: 3` }),
       ...[0, n / 2, n].map((layer) => text(x(layer), 288, layer, "fill: var(--soft)", "middle")),
-      text(201, 308, "layer (0: the embedding)", "fill: var(--soft)", "middle"),
-      ...(state.trained ? [text(10, 326, `solid: after ${data.steps} steps of training; dashed: before`)] : []),
+      text(201, 308, kit.say("layer (0: the embedding)"), "fill: var(--soft)", "middle"),
+      ...(state.trained ? [text(10, 326, kit.say("solid: after {n} steps of training; dashed: before", { n: data.steps }))] : []),
     );
     const size = now.at(-1);
     picture.setAttribute("data-size", size);
     picture.setAttribute("data-trained", state.trained);
-    const times = ` The stream ends at ${short(size / now[0])} times the embedding's size.`;
-    say((state.trained ? `After ${data.steps} steps of training.` : `Before training: ${2 * n} terms, two a layer.`) + times);
+    const when = state.trained
+      ? kit.say("After {n} steps of training.", { n: data.steps })
+      : kit.say("Before training: {n} terms, two a layer.", { n: 2 * n });
+    tell(`${when} ${kit.say("The stream ends at {times} times the embedding's size.", { times: short(size / now[0]) })}`);
   }
 
-  function say(words) {
+  function tell(words) {
     said.textContent = words;
     picture.setAttribute("aria-label", words);
   }
@@ -105,22 +108,24 @@ function mount(root, data, kit) {
     const score = state.view === "score";
     const root = score ? "1/√d_k" : "1/√N";
     controls.replaceChildren(
-      kit.choice("The terms", score ? { apart: "independent", copies: "copies of one" } : { apart: "own weights a layer", copies: "one layer, repeated" },
+      kit.choice(kit.say("The terms"), score
+        ? { apart: kit.say("independent"), copies: kit.say("copies of one") }
+        : { apart: kit.say("own weights a layer"), copies: kit.say("one layer, repeated") },
         (terms) => set({ terms, trained: state.trained && terms === "apart" }), state.terms),
-      kit.choice(score ? "Every score, in every pass, times" : "Last matrices, once before training, times",
+      kit.choice(score ? kit.say("Every score, in every pass, times") : kit.say("Last matrices, once before training, times"),
         { no: "1", yes: root }, (times) => set({ scaled: times === "yes" }), state.scaled ? "yes" : "no"),
       score
-        ? kit.slider("Terms, n = d_k", { min: 0, max: 10, step: 1, value: Math.log2(state.n), show: (power) => (2 ** power).toLocaleString("en") }, (power) => set({ n: 2 ** power }))
-        : kit.slider("Terms, N = 2 · layers", { min: 0, max: data.depths.length - 1, step: 1, value: state.depth, show: (i) => `${2 * data.depths[i]}` },
+        ? kit.slider(kit.say("Terms, n = d_k"), { min: 0, max: 10, step: 1, value: Math.log2(state.n), show: (power) => (2 ** power).toLocaleString("en") }, (power) => set({ n: 2 ** power }))
+        : kit.slider(kit.say("Terms, N = 2 · layers"), { min: 0, max: data.depths.length - 1, step: 1, value: state.depth, show: (i) => `${2 * data.depths[i]}` },
           (depth) => set({ depth, trained: state.trained && data.depths[depth] === 12 })),
-      ...(score ? [] : [kit.button(`Train ${data.steps} steps (12 layers)`, () => {
+      ...(score ? [] : [kit.button(kit.say("Train {n} steps (12 layers)", { n: data.steps }), () => {
         Object.assign(state, { depth: data.depths.indexOf(12), terms: "apart", trained: true });
         arrange();
-      }), kit.button("Before training", () => set({ trained: false }))]),
+      }), kit.button(kit.say("Before training"), () => set({ trained: false }))]),
     );
   }
   root.append(
-    kit.el("div", { class: "controls" }, kit.choice("The sum is", { score: "a score of attention", stream: "the stream of a stack" }, (view) => {
+    kit.el("div", { class: "controls" }, kit.choice(kit.say("The sum is"), { score: kit.say("a score of attention"), stream: kit.say("the stream of a stack") }, (view) => {
       state.view = view;
       arrange();
     })),

@@ -2,10 +2,10 @@
 // data: names (one character a token), end (the token that ends a text), length, and steps, which gives after each
 // prefix that has not ended the log-probabilities of the next token.
 const rules = {
-  argmax: { words: "argmax", color: "--orange" },
-  draw: { words: "draw", color: "--blue" },
-  beam: { words: "beam", color: "--brown", wide: true },
-  noise: { words: "beam with noise", color: "--purple", wide: true },
+  argmax: { words: kit.say("argmax"), color: "--orange" },
+  draw: { words: kit.say("draw"), color: "--blue" },
+  beam: { words: kit.say("beam"), named: kit.say("beam of {n}"), color: "--brown", wide: true },
+  noise: { words: kit.say("beam with noise"), named: kit.say("beam of {n} with noise"), color: "--purple", wide: true },
 };
 
 // Each rule gives the prefixes that it keeps at every step; the last of these are the texts that come back.
@@ -75,11 +75,11 @@ function mount(root, data, kit) {
     counts = Object.fromEntries(leaves.map((text) => [text, 0]));
     runs = 0;
     show();
-    said.textContent = "Run it once, and see which prefixes it keeps at each step.";
+    said.textContent = kit.say("Run it once, and see which prefixes it keeps at each step.");
   }
   function name() {
-    const { words, wide } = rules[state.rule];
-    return wide ? words.replace("beam", `beam of ${state.width}`) : words;
+    const { words, named } = rules[state.rule];
+    return named ? kit.say(named, { n: state.width }) : words;
   }
   function count(found) {
     found.forEach(({ text }) => { counts[text] += 1; });
@@ -95,7 +95,7 @@ function mount(root, data, kit) {
       if (last) count(kept[step]);
       show(kept[step]);
       const texts = kept[step].map(({ text }) => text).join(", ");
-      said.textContent = last ? `The ${name()} gives ${texts}.` : `Step ${step + 1}: it keeps ${texts}.`;
+      said.textContent = last ? kit.say("The {rule} gives {texts}.", { rule: name(), texts }) : kit.say("Step {n}: it keeps {texts}.", { n: step + 1, texts });
       step += 1;
       if (!last) timer = setTimeout(next, 900);
     })();
@@ -106,7 +106,10 @@ function mount(root, data, kit) {
     show();
     const back = leaves.filter((text) => counts[text]);
     const always = back.every((text) => counts[text] === runs);
-    said.textContent = `${runs.toLocaleString("en")} runs of ${name()}: ${always ? `always ${back.join(", ")}` : `${back.length} different texts came back`}.`;
+    const counted = { n: runs.toLocaleString("en"), rule: name() };
+    said.textContent = always
+      ? kit.say("{n} runs of {rule}: always {texts}.", { ...counted, texts: back.join(", ") })
+      : kit.say("{n} runs of {rule}: {different} different texts came back.", { ...counted, different: back.length });
   }
   function show(kept = []) {
     const color = `var(${rules[state.rule].color})`;
@@ -144,25 +147,27 @@ function mount(root, data, kit) {
       }
       return kit.svg("g", { "data-text": text, "data-probability": p, "data-count": counts[text] }, ...marks);
     });
-    const head = [[218, "text"], [258, "P"], [360, runs ? "came back" : ""]]
+    const head = [[218, kit.say("text")], [258, "P"], [360, runs ? kit.say("came back") : ""]]
       .map(([x, words]) => kit.svg("text", { x, y: 12, "text-anchor": "end", style: "fill: var(--soft)" }, words));
     picture.replaceChildren(...branches, ...nodes, ...head, ...rows);
     picture.dataset.runs = runs;
-    picture.setAttribute("aria-label", `${leaves.length} texts with their probabilities${runs ? ` and how often each came back from ${runs} runs of ${name()}` : ""}: ${
-      leaves.map((text) => `${text} ${(chances[text]?.p ?? 0).toFixed(3)}${runs ? `, ${counts[text]}` : ""}`).join("; ")}.`);
+    const texts = leaves.map((text) => `${text} ${(chances[text]?.p ?? 0).toFixed(3)}${runs ? `, ${counts[text]}` : ""}`).join("; ");
+    picture.setAttribute("aria-label", runs
+      ? kit.say("{n} texts with their probabilities and how often each came back from {runs} runs of {rule}: {texts}.", { n: leaves.length, runs, rule: name(), texts })
+      : kit.say("{n} texts with their probabilities: {texts}.", { n: leaves.length, texts }));
   }
 
-  const width = kit.slider("Width", { min: 1, max: 4, step: 1, value: 2 }, (value) => { state.width = value; clear(); });
+  const width = kit.slider(kit.say("Width"), { min: 1, max: 4, step: 1, value: 2 }, (value) => { state.width = value; clear(); });
   clear();
   root.append(
     kit.el("div", { class: "controls" },
-      kit.choice("Decode by", Object.fromEntries(Object.entries(rules).map(([each, { words }]) => [each, words])), (rule) => {
+      kit.choice(kit.say("Decode by"), Object.fromEntries(Object.entries(rules).map(([each, { words }]) => [each, words])), (rule) => {
         state.rule = rule;
         width.style.visibility = rules[rule].wide ? "" : "hidden";
         clear();
       }),
       width,
-      kit.slider("Temperature", { min: 0, max: 2, step: 0.1, value: 1, show: (t) => (t === 0 ? "0" : t.toFixed(1)) }, (t) => { state.temperature = t; clear(); })),
-    kit.el("div", { class: "controls" }, kit.button("Run once", once), kit.button("Run 1,000", many), kit.button("Clear", clear)),
+      kit.slider(kit.say("Temperature"), { min: 0, max: 2, step: 0.1, value: 1, show: (t) => (t === 0 ? "0" : t.toFixed(1)) }, (t) => { state.temperature = t; clear(); })),
+    kit.el("div", { class: "controls" }, kit.button(kit.say("Run once"), once), kit.button(kit.say("Run 1,000"), many), kit.button(kit.say("Clear"), clear)),
     picture, said);
 }
