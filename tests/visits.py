@@ -62,11 +62,7 @@ UNFOLD = r"""() => {
   }
   document.head.append(Object.assign(document.createElement("style"), { textContent: "* { animation: none !important; transition: none !important }" }));
 }"""
-# Two frames; Chromium stops drawing a long page now and then, and lays it out all the same
-SETTLED = """() => new Promise((done) => {
-  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)));
-  setTimeout(done, 1000);
-})"""
+SETTLED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 # What scrolls is a stop for the tab key, and nothing else of the text is
 STOPS = """() => [...document.querySelectorAll("article :is(pre, .pst-scrollable-table-container, div.math > mjx-container)")]
@@ -74,8 +70,8 @@ STOPS = """() => [...document.querySelectorAll("article :is(pre, .pst-scrollable
 # The stills that explorers have replaced stand below the article from now on, and no image waits to be near
 STILLS = """async () => {
   const article = document.querySelector("article");
-  for (const image of document.images) image.loading = "eager";
   for (const still of window.stills ?? []) article?.append(still);
+  for (const image of document.images) image.loading = "eager";
   const loaded = (image) => image.complete || new Promise((done) => (image.onload = image.onerror = done));
   await Promise.all([...document.images].map(loaded));
 }"""
