@@ -68,8 +68,8 @@ def orders(tmp_path_factory) -> list[Book]:
         book.write("book/how_we_know.md", "# How we know\n\n:::{proof} seeds\n:::\n")
         for name, claim in claims.items():
             show = f"contents.show_statements('{name}')"
-            jupyter = "print('in JupyterLab', figure.line)"
-            book.notebook(name, CHAPTER.format(name=name, claim=claim), show, code(PLOT % 2, "fig-line"), jupyter)
+            jupyter = f"print('in JupyterLab', figure.{name})"
+            book.notebook(name, CHAPTER.format(name=name, claim=claim), show, code(PLOT % 2, f"fig-{name}"), jupyter)
         prove(book, claims)
         book.built()
         books.append(book)
