@@ -104,8 +104,8 @@ def files(_app: Sphinx, config: Config) -> None:
     """Styles, scripts and templates lie in the rooms, beside their Python."""
     rooms = [str(file.parent) for file in sorted(FOLDER.glob("*/__init__.py"))]
     config.html_static_path += rooms
-    config.templates_path += rooms
-    config.exclude_patterns += ["**.py", "**.html", "**.pyc"]  # among the former
+    config.templates_path[:0] = rooms  # before those that the theme has put there
+    config.exclude_patterns += ["**.py", "**.html", "**.pyc", "components", "static"]  # among the former
 
 
 def everywhere(_app: Sphinx, env) -> list[str]:
