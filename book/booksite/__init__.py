@@ -104,7 +104,7 @@ def files(_app: Sphinx, config: Config) -> None:
     """Styles, scripts and templates lie in the rooms, beside their Python."""
     rooms = [str(file.parent) for file in sorted(FOLDER.glob("*/__init__.py"))]
     config.html_static_path += rooms
-    config.templates_path += rooms
+    config.templates_path[:0] = rooms  # before the theme's, or these would be taken
     config.exclude_patterns += ["**.py", "**.html", "**.pyc"]  # among the former
 
 
