@@ -1,6 +1,7 @@
 """The site by the keyboard, without scripts, and on paper."""
 
 import pytest
+from bs4 import BeautifulSoup
 
 from conftest import opened
 
@@ -8,6 +9,11 @@ from conftest import opened
 @pytest.fixture(scope="module")
 def chapter(site) -> str:
     return (site / "notebooks" / "07_warmup_and_radam.html").as_uri()
+
+
+def test_the_book_has_its_own_templates(sample):
+    page = BeautifulSoup(sample.page("notebooks/small"), "html.parser")
+    assert page.select_one("#chapters-link")["href"] == "#chapters" and page.select_one("#chapters")
 
 
 def test_a_sidebar_over_the_page_keeps_the_focus_and_gives_it_back(browser, chapter):

@@ -212,7 +212,7 @@ def violations(tab: Page, rules: list[str] | None = None) -> list[tuple[str, str
     only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": TAGS}
     found = tab.evaluate(
         """async (options) => (await axe.run(options)).violations.flatMap((found) => found.nodes.map(
-          (node) => [found.id, document.querySelector(node.target[0]).outerHTML.slice(0, 200), node.failureSummary]))""",
+          (node) => [found.id, document.querySelector(node.target[0]).outerHTML, node.failureSummary]))""",
         {"runOnly": only, "resultTypes": ["violations"]},
     )
     return [tuple(violation) for violation in found]
