@@ -24,7 +24,7 @@ from browser import chromium
 from lab import explorers
 
 ROOT = Path(__file__).parent.parent
-LIMIT = 120  # seconds that a busy machine may take for anything that is waited for
+LIMIT = 600  # seconds that a busy machine may take for anything that is waited for
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -57,7 +57,8 @@ def use(chapter: str | None = None) -> "Numbers":
             "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, PURPLE, BROWN, GREY]),
             "lines.linewidth": 1.8,
             "svg.fonttype": "none",  # text stays text: small files, whose words can be translated
-            "font.sans-serif": ["DejaVu Sans", "Verdana"],  # laid out by the first; the other is as wide, on most phones
+            # laid out by the first; the other is as wide
+            "font.sans-serif": ["DejaVu Sans", "Verdana"],
             "svg.hashsalt": "book",  # the same figure gives the same file
         }
     )
