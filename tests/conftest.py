@@ -32,6 +32,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(1, notebooks.at_once() * 3 // 2)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The file that takes longest starts first."""
+    items.sort(key=lambda item: item.path.name != "test_site.py")
+
+
 SETTLE = """\
 from lab import claims
 

@@ -54,7 +54,9 @@ def test_without_scripts_a_chapter_leads_to_the_others_and_is_legible(browser, c
         buttons = tab.locator("header button:visible, .bd-header-article button:visible")
         assert buttons.count() == 0  # none would do anything
         if width == 375:
-            tab.get_by_role("link", name="Contents", exact=True).click()
+            contents = tab.get_by_role("link", name="Contents", exact=True)
+            assert contents.count() == 1
+            contents.click()
             assert tab.url.endswith("#chapters")
         assert tab.locator(".bd-sidebar-primary a:visible").count() > 9
         tab.locator(".bd-sidebar-primary").get_by_role("link", name="Verdicts").click()
