@@ -55,14 +55,15 @@ def reads_well(browser, root: Path, name: str, settings: Path) -> None:
     notebook = nbformat.read(root / "notebooks" / f"{name}.ipynb", as_version=4)
     captions = [c.metadata.mystnb.figure.caption for c in notebook.cells if "figure" in c.metadata.get("mystnb", {})]
     source = "".join(cell.source for cell in notebook.cells)
+    prose_source = "".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     with lab(root / "notebooks", settings) as address, opened(browser, width=1200, height=900) as tab:
         tab.goto(f"{address}lab/tree/{name}.ipynb?reset")
         tab.wait_for_selector(".jp-Notebook .jp-CodeCell")
         # run once the text is drawn: what is not drawn yet when it runs is not evaluated
-        waiting = len(set(re.findall(r"\{eval\}`([^`]+)`", "".join(cell.source for cell in notebook.cells))))
+        waiting = {VALUE.match(each)[0] for each in re.findall(r"\{eval\}`([^`]+)`", prose_source)}
         text = lambda: " ".join(tab.locator(".jp-MarkdownCell").all_inner_texts())
-        until(lambda: len(set(VALUE.findall(text()))) >= waiting)
+        until(lambda: waiting <= set(VALUE.findall(text())))
         until(lambda: "| Idle" in tab.locator("#jp-main-statusbar").inner_text())  # before, nothing would run
         tab.get_by_text("Run", exact=True).first.click()
         tab.get_by_text("Run All Cells", exact=True).click()
