@@ -49,6 +49,7 @@ class QuestionDirective(SphinxDirective):
         if chapter not in self.env.found_docs:
             log.warning("no such chapter: %s", self.arguments[0], location=self.get_location())
             return []
+        self.env.metadata[self.env.docname]["questions"] = True
         node = question(chapter=chapter, figure=self.options.get("figure"))
         self.set_source_info(node)
         self.state.nested_parse(self.content, self.content_offset, node)
@@ -69,7 +70,8 @@ class QuestionsDirective(SphinxDirective):
 
 def questions(env: BuildEnvironment) -> dict[str, question]:
     """The chapters' questions, by docname."""
-    found = [node for docname in sorted(env.found_docs) for node in env.get_doctree(docname).findall(question)]
+    pages = [docname for docname in sorted(env.found_docs) if "questions" in env.metadata[docname]]
+    found = [node for docname in pages for node in env.get_doctree(docname).findall(question)]
     return {node["chapter"]: node for node in found}
 
 
