@@ -12,6 +12,7 @@ from urllib.error import URLError
 
 import nbformat
 import pytest
+
 import sample
 from conftest import LIMIT, ROOT, Book, ended, opened
 from test_interruptions import until
