@@ -12,7 +12,7 @@ from scipy import stats
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from conftest import explored
-from lab import human_text, language_model
+from lab import language_model
 from lab.chapters import definitions
 
 chapter = definitions("04_beam_search_vs_sampling")
@@ -77,7 +77,7 @@ def language():
 @pytest.mark.parametrize("width", [1, 5])
 def test_equals_generate_on_the_language_model(language, width):
     model, tokenizer = language
-    prompts = human_text.beginnings(tokenizer, 4, 8, seed=0)
+    prompts = language_model.beginnings(tokenizer, 4, 8, seed=0)
     end = model.config.eos_token_id
     ours = chapter.beam_search(language_model.NextLogProbs(model), prompts, width, 6, end, 1.0)
     agree(ours, by_generate(model, prompts, width, 6, end, 1.0))

@@ -76,8 +76,7 @@ def reads_well(browser, root: Path, name: str, settings: Path) -> None:
         explorers = tab.locator(".explorer[data-live]").count()
         claims = tab.locator(".claim svg[role=img]").count()
     assert len(prose) == len(notebook.cells) - len(code)
-    written = [*prose, *(text for text in outputs if not text.startswith("Figure"))]  # there, captions keep names
-    raw = [(RAW.search(text)[0], text[:300]) for text in written if RAW.search(text)]
+    raw = [(RAW.search(text)[0], text[:300]) for text in [*prose, *outputs] if RAW.search(text)]
     assert raw == [], raw
     numbers = [found[0] for text in outputs if (found := re.match(r"Figure \d\.\d+\. \S+", text))]
     assert len(numbers) == len(captions) > 0

@@ -14,7 +14,11 @@ import torch
 import transformers
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from lab import human_text, language_model
 
@@ -199,6 +203,52 @@ def test_all_tokens_that_end_a_text_are_ruled_out(ends, ruled_out):
         return logits.argmax(-1)
 
     language_model.continue_prompts(model, torch.tensor([[3, 4]]), choose, 2)
+
+
+@pytest.mark.parametrize(
+    ("of_the_model", "of_generating", "ends"),
+    [(5, [5, 7], [5, 7]), (None, 7, [7]), ([5], None, [5]), (7, [5, 9, 7], [7, 5, 9]), (None, None, [])],
+)
+def test_tokens_that_end_a_text_are_named_in_two_places(of_the_model, of_generating, ends):
+    model = small_model("Llama", eos_token_id=of_the_model)
+    model.generation_config.eos_token_id = of_generating
+    assert language_model.ends(model).tolist() == ends
+
+
+def words(bos: str | None = None, eos: str | None = None) -> PreTrainedTokenizerFast:
+    """A tokenizer of a few words, which puts `bos` before a text and `eos` behind it."""
+    vocabulary = {word: n for n, word in enumerate(["<s>", "</s>", "?", "a", "b", "ab", "."])}
+    made = Tokenizer(WordLevel(vocabulary, unk_token="?"))
+    made.pre_tokenizer = Whitespace()
+    marks = [(mark, vocabulary[mark]) for mark in (bos, eos) if mark]
+    made.post_processor = TemplateProcessing(single=f"{bos or ''} $A {eos or ''}".strip(), special_tokens=marks)
+    return PreTrainedTokenizerFast(tokenizer_object=made, bos_token=bos, eos_token=eos)
+
+
+@pytest.mark.parametrize(
+    ("marks", "prompt", "start"),
+    [
+        (dict(bos="<s>", eos="</s>"), [0, 3, 4], 0),
+        (dict(bos="<s>"), [0, 3, 4], 0),
+        (dict(eos="</s>"), [3, 4], 1),  # as for GPT-2, what ends a text stands before the next
+    ],
+)
+def test_a_prompt_begins_as_a_text_does_and_does_not_end(marks, prompt, start):
+    tokenizer = words(**marks)
+    assert language_model.encode(tokenizer, "a b").tolist() == [prompt]
+    assert language_model.encode_after(tokenizer, "a", " b a").tolist() == [4, 3]  # without what begins a text
+    assert language_model.start(tokenizer).tolist() == [start]
+
+
+def test_what_has_no_tokens_of_its_own_is_refused():
+    tokenizer = words(bos="<s>", eos="</s>")
+    with pytest.raises(ValueError, match="text must have tokens of its own, got ''"):
+        language_model.encode(tokenizer, "")
+    for text in ("b", " "):  # "ab" is one token
+        with pytest.raises(ValueError, match=f"text must begin with a token of its own behind 'a', got '{text}'"):
+            language_model.encode_after(tokenizer, "a", text)
+    with pytest.raises(ValueError, match="tokenizer must have a token that begins or ends a text"):
+        language_model.start(words())
 
 
 @pytest.fixture(scope="module")
@@ -415,14 +465,14 @@ def test_human_text_is_plain_prose(smollm2):
     paragraphs = human_text.paragraphs()
     assert len(paragraphs) == len(set(paragraphs)) > 100
     assert not any(set(paragraph) & set("|=<>{}[]_\\*`") - {"<"} for paragraph in paragraphs)
-    ids = human_text.beginnings(tokenizer, 20, 72, seed=0)
+    ids = language_model.beginnings(tokenizer, 20, 72, seed=0)
     assert ids.shape == (20, 72)
     assert tokenizer.decode(ids[0])[:20] in " ".join(paragraphs)
-    assert not torch.equal(ids, human_text.beginnings(tokenizer, 20, 72, seed=1))
+    assert not torch.equal(ids, language_model.beginnings(tokenizer, 20, 72, seed=1))
 
 
 @pytest.mark.parametrize(("name", "n", "length"), [("n", 10**6, 8), ("length", 1, 0)])
 def test_human_text_refuses_what_it_does_not_have(smollm2, name, n, length):
     _, tokenizer = smollm2
     with pytest.raises(ValueError, match=f"{name} must be"):
-        human_text.beginnings(tokenizer, n, length, seed=0)
+        language_model.beginnings(tokenizer, n, length, seed=0)

@@ -106,7 +106,7 @@ def test_results_of_other_code_are_left_out_and_the_page_says_so(tree):
     )
 
 
-def test_a_test_that_goes_takes_what_it_noticed_with_it(tree):
+def test_a_test_that_goes_or_can_no_longer_fail_takes_what_it_noticed_with_it(tree):
     noticed = "test_transformer.py::test_with_its_weights_it_is_hugging_faces_gpt2"
     keep(
         tree,
@@ -117,6 +117,10 @@ def test_a_test_that_goes_takes_what_it_noticed_with_it(tree):
     assert [each["by"] for each in results.sorted_out(tree)[0]] == [f"{noticed}[1]", "N5a"]
     (tree / "tests" / "test_transformer.py").rename(tree / "tests" / "test_others.py")  # found wherever it is
     assert len(results.sorted_out(tree)[0]) == 2
+    whole = (tree / "tests" / "test_others.py").read_text(encoding="utf-8")
+    emptied = whole.replace("torch.testing.assert_close", "print").replace("assert ", "_ = ")
+    (tree / "tests" / "test_others.py").write_text(emptied.replace("pytest.raises", "print"), encoding="utf-8")
+    assert [each["by"] for each in results.sorted_out(tree)[0]] == ["N5a"]  # it can no longer fail
     shutil.rmtree(tree / "tests")
     assert [each["by"] for each in results.sorted_out(tree)[0]] == ["N5a"]
 

@@ -68,12 +68,12 @@ def test_refuses_what_cannot_be_shown(glued, format, values, says):
 
 
 CAPTION = {
-    "figure": {"caption": "It *rises*.", "name": "fig-the-line"},
+    "figure": {"caption": "It *rises* by {eval}`run.gain[1]`, {eval}`figure.the_line`.", "name": "fig-the-line"},
     "image": {"alt": "A line that rises from one to two, drawn for a test of captions."},
 }
 
 
-def test_captions_are_shown_to_who_runs_a_cell_by_hand(tmp_path, monkeypatch):
+def test_captions_with_their_values_are_shown_to_who_runs_a_cell_by_hand(tmp_path, monkeypatch, glued):
     cells = [nbformat.v4.new_code_cell("1", metadata={"mystnb": CAPTION}), nbformat.v4.new_code_cell("2")]
     (tmp_path / "lab").mkdir()
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "07_warmup_and_radam.ipynb")
@@ -82,13 +82,16 @@ def test_captions_are_shown_to_who_runs_a_cell_by_hand(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "display", lambda markdown: shown.append(markdown.data))
     figure = figures.Numbers("07_warmup_and_radam")
     assert repr(figure.the_line) == "Figure 7.1"
+    run = Values()
+    run.keep(".2f", gain={1: -2})
+    monkeypatch.setattr(figures, "get_ipython", lambda: SimpleNamespace(user_ns={"run": run, "figure": figure}))
     ran = lambda cell, success=True: SimpleNamespace(info=SimpleNamespace(cell_id=cell), success=success)
     figure.show_caption(ran(cells[1].id))
     figure.show_caption(ran(None))  # the build says no cell
     figure.show_caption(ran(cells[0].id, success=False))
     assert shown == []
     figure.show_caption(ran(cells[0].id))
-    assert shown == ["**Figure 7.1.** It *rises*."]
+    assert shown == ["**Figure 7.1.** It *rises* by −2.00, Figure 7.1."]
 
 
 def test_unknown_chapters_have_no_captions():

@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 # in place of this folder, where a module would have a second name
 sys.path[:1] = [str(ROOT / folder) for folder in ("book", "notebooks")]
+from booksite.running import surroundings  # noqa: E402
 from proof import runner  # noqa: E402
 
 
@@ -42,6 +43,7 @@ def main() -> None:
     kinds = ["faults", "machines", "seeds"] if given.what == "all" else [given.what]
     try:
         if given.what == "one":
+            surroundings.isolate(ROOT)
             print(json.dumps(runner.one(ROOT, given.chapter, settings, given.stop)))
         elif not runner.prove(ROOT, kinds, given.chapter, given.bases, settings):
             sys.exit(1)

@@ -107,8 +107,8 @@ def run_chapter(
     """Run a chapter of the book at `tree` in a process of its own, with other environment variables."""
     given = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     command = [python, str(tree / "book" / "proof"), "one", "--chapter", chapter, *given, *flags]
-    surroundings = os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"} | environment
-    done = subprocess.run(command, capture_output=True, text=True, env=surroundings)
+    surroundings = os.environ | {"OMP_NUM_THREADS": "1"} | environment
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=surroundings)
     if done.returncode:
         raise RuntimeError(f"{chapter}, {', '.join(given)}: {done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -139,8 +139,7 @@ def fault_run(root: Path, fault: faults.Fault) -> dict:
             return found | {"caught": "claim" if claim else "notebook", "by": claim[2] if claim else stopped[:160]}
         tests = [str(tree / "tests" / name) for name in faults.tests_of(fault)]
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--numprocesses=0", *tests]
-        surroundings = os.environ | {"OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, cwd=tree, capture_output=True, text=True, env=surroundings)
+        done = subprocess.run(command, cwd=tree, capture_output=True, encoding="utf-8")
         failed = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", done.stdout, re.M)
         if done.returncode and not failed:
             raise RuntimeError(f"{done.stdout[-2000:]}{done.stderr[-2000:]}")

@@ -4,6 +4,7 @@ A figure's caption, name and alternative text stand in its cell's metadata, wher
 who runs a chapter by hand, `use` shows the caption and its number below the figure too.
 """
 
+import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -32,6 +33,7 @@ COLOR = {
     "DLCL": PURPLE,
 }
 
+EVAL = re.compile(r"\{eval\}`([^`]+)`")  # a value in a caption
 WIDTH = 4.6  # inches: a phone shows this at three quarters of its size
 
 
@@ -44,6 +46,7 @@ def use(chapter: str | None = None) -> "Numbers":
     Returns the numbers of its figures: `figure.kept` is "Figure 2.3" where a cell's figure is named fig-kept.
     """
     set_matplotlib_formats("svg")
+    plt.rcdefaults()  # whatever the reader has set matplotlib to
     plt.rcParams.update(
         {
             "figure.figsize": (WIDTH, 3.1),
@@ -90,7 +93,8 @@ class Numbers:
         """After a cell has run: JupyterLab says which cell it was, the build of the site does not."""
         caption = self._captions.get(result.info.cell_id)
         if caption and result.success:
-            display(Markdown(caption))
+            values = get_ipython().user_ns
+            display(Markdown(EVAL.sub(lambda found: repr(eval(found[1], values)), caption)))
 
 
 class _Number(str):

