@@ -120,7 +120,8 @@ run.keep(".2f", gain=2, slope={"Pre-LN, 1/√N: a::b": {6: -1}})
 for _ in tqdm(range(3)):
     pass
 for name in ("N1a", "N1a.more"):
-    claims.settle(name, test=lambda x: x > 1, evidence={"seed 3": 2}, control={"seed 3": 0}, says="x", control_says="no x")"""
+    claims.settle(name, test=lambda x: x > 1, evidence={"seed 3": 2}, control={"seed 3": 0}, says="x (units)",
+        control_says="no x", so="With x it is {gain}.", values={"gain": run.gain}, rows=("with x", "control: none"), dot="one seed")"""
 EXPLORER = f"""\
 class Words:
     def decode(self, i):

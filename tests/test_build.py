@@ -26,16 +26,16 @@ def test_evidence_is_filled_in_cold_warm_and_after_one_notebook_changed(book):
     book.contents("notebooks/small", "book/verdicts", "notebooks/other")
     for options in ((), ("--all",), ()):
         book.built(*options)
-        assert "x: 2 (1 run), all pass" in evidence(book)
+        assert "x: evidence, 2 (1 run); control" in evidence(book)
 
     book.notebook("other", "print('other ran again')")
     book.built()
     assert "other ran again" in book.page("notebooks/other")
-    assert "x: 2 (1 run), all pass" in evidence(book)
+    assert "x: evidence, 2 (1 run); control" in evidence(book)
 
     book.notebook("small", SETTLE.replace('3": 2', '3": 5'))
     book.built()
-    assert "x: 5 (1 run), all pass" in evidence(book)
+    assert "x: evidence, 5 (1 run); control" in evidence(book)
 
 
 def test_an_edited_module_and_definition_run_the_notebooks_again(book):
@@ -190,7 +190,7 @@ def stopped(shared_book):
     command = f'["{sys.executable}", "-c", "raise SystemExit(3)", "{{connection_file}}"]'
     (kernel / "kernel.json").write_text(f'{{"argv": {command}, "display_name": "Broken", "language": "python"}}')
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JUPYTER_PATH", str(kernel.parents[1]))
+        patch.setenv("XDG_DATA_HOME", str(book.root))
         code, said = book.build()
     assert code != 0
     return book, said
@@ -202,7 +202,7 @@ def test_what_stops_a_notebook_is_named_once_and_the_other_pages_are_built(stopp
     sources, named = [*STOPS.values()][number]
     there = rf"stop{number}\.ipynb\S* WARNING: (Executing notebook failed: \w+\n)?{re.escape(named)}"
     assert len(re.findall(there, said)) == said.count(named) == 1, said
-    assert "x: 2 (1 run)" in evidence(book)
+    assert "x: evidence, 2 (1 run)" in evidence(book)
     assert "so far" not in sources[0] or "so far" in book.page(f"notebooks/stop{number}")
     assert "without encryption" not in said
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 from bs4 import BeautifulSoup
 
-from lab import cards, claims
+from lab import cards, claims, values
 
 above_one = dict(test=lambda x: x > 1, says="x", control_says="x halved")
 GOOD = dict(evidence={0: 2}, control={0: 0}, **above_one)
+TOLD = dict(so="In {n} models x is above {low}.", rows=("with x", "control: half of it"), dot="one model")
 
 
 @pytest.fixture
@@ -37,10 +38,15 @@ def test_shows_a_line_and_leaves_a_record_of_all_runs(shown):
         "evidence": {"0": 2, "1": 3},
         "control_says": "x halved",
         "control": {"0": 0.5},
+        "so": None,
+        "values": {},
+        "rows": None,
+        "dot": None,
         "refuted": None,
     }
     assert data["text/plain"] == (
-        "N1b.weights settled. x: 2 to 3 (2 runs), all pass. Control, x halved: 0.5 (1 run), all fail."
+        "x: evidence, 2 to 3 (2 runs); control, 0.5 (1 run). "
+        "Control: x halved. Shaded: where the test passes, above 1. N1b.weights"
     )
 
 
@@ -123,9 +129,7 @@ def test_says_in_words_where_a_test_passes(test, words):
 def drawn(test, evidence, control, **words):
     """The record of a claim, its layout and its picture."""
     evidence, control = dict(enumerate(evidence)), dict(enumerate(control))
-    words = {"claim": "N1a", "says": "x", "control_says": "no x"} | words
-    record = {"evidence": evidence, "control": control, **words}
-    record["passes"] = claims.passing(test, [*evidence.values(), *control.values()])
+    record = claims.weigh("N1a", test=test, evidence=evidence, control=control, says="x", control_says="no x", **words)
     return record, cards.layout(record), BeautifulSoup(cards.picture(record), "html.parser").svg
 
 
@@ -147,14 +151,29 @@ cases = [
 @pytest.mark.parametrize(("test", "evidence", "control"), cases)
 def test_a_picture_has_one_mark_for_each_run_and_none_hides_another(test, evidence, control):
     _, layout, svg = drawn(test, evidence, control)
-    assert len(svg.find_all("circle")) == len(layout.dots) == len(evidence)
-    assert len(svg.select("g[fill=none] path")) == len(layout.crosses) == len(control)
-    marks = [*layout.dots, *layout.crosses]
-    assert len(set(marks)) == len(marks)
-    for x, y in marks:
-        assert cards.RADIUS <= x <= cards.WIDTH - cards.RADIUS and cards.RADIUS <= y <= layout.axis
-    places = sorted((x, y) for x, y in layout.dots)
-    assert all(math.dist(a, b) >= 4 - 1e-6 for a in places for b in places if a != b)
+    for row, runs, mark, group in zip(
+        (layout.dots, layout.crosses), (evidence, control), ("circle", "path"), svg.select("g.marks"), strict=True
+    ):
+        assert len(row.marks) == len(runs)
+        drawn_marks = group.find_all(mark)[1:]  # the first stands beside the row's name
+        if row.dense:  # bars in place of marks
+            places = {f"{x:.1f}" for x, _ in row.marks}
+            assert set(re.findall(r"M([\d.]+) ", group.find_all("path")[-1]["d"])) == places
+            assert len(runs) > 2 * cards.HIGH
+        else:
+            assert len(drawn_marks) == len(set(row.marks)) == len(runs)
+            places = sorted(row.marks)
+            assert all(math.dist(a, b) >= 4 - 1e-6 for a in places for b in places if a != b)
+        for x, y in row.marks:
+            assert cards.RADIUS <= x <= cards.WIDTH - cards.RADIUS
+            assert row.top + cards.RADIUS <= y <= row.bottom - cards.RADIUS <= layout.axis
+
+
+def test_a_picture_is_low_enough_for_a_card_on_a_phone():
+    crowded = [0.01 * n for n in range(cards.HIGH)]
+    for evidence, control in ((crowded, [-v for v in crowded]), ([1.0] * 60, [-1.0] * 60), ([1.0], [-1.0])):
+        _, layout, svg = drawn(lambda x: x >= 0, [v + 0.5 for v in evidence], [v - 0.5 for v in control])
+        assert int(svg["viewbox"].split()[-1]) + 17 <= 130  # with the title of its axis
 
 
 @pytest.mark.parametrize(("test", "evidence", "control"), cases)
@@ -166,13 +185,13 @@ def test_exactly_the_dots_stand_on_the_shaded_ranges(test, evidence, control):
     def inside(x):
         return any(a <= x <= b for a, b in layout.shaded)
 
-    assert all(inside(x) for x, _ in layout.dots) and not any(inside(x) for x, _ in layout.crosses[: len(control)])
+    assert all(inside(x) for x, _ in layout.dots.marks) and not any(inside(x) for x, _ in layout.crosses.marks)
 
 
 def test_both_edges_of_a_two_sided_test_are_shown_where_they_belong():
     _, layout, _ = drawn(lambda x: 0.9 < x < 1.1, [0.95, 1.0], [1.3])
     [(left, right)] = layout.shaded
-    dots = [x for x, _ in layout.dots]
+    dots = [x for x, _ in layout.dots.marks]
     per_unit = (dots[1] - dots[0]) / 0.05
     assert left == pytest.approx(dots[1] - 0.1 * per_unit) and right == pytest.approx(dots[1] + 0.1 * per_unit)
 
@@ -192,7 +211,7 @@ def test_both_edges_of_a_two_sided_test_are_shown_where_they_belong():
 )
 def test_the_axis_is_logarithmic_where_values_span_decades(test, evidence, control, logarithmic):
     _, layout, _ = drawn(test, evidence, control)
-    values, places = [*evidence, *control], [x for x, _ in [*layout.dots, *layout.crosses]]
+    values, places = [*evidence, *control], [x for x, _ in [*layout.dots.marks, *layout.crosses.marks]]
     straight = np.corrcoef(values, places)[0, 1] > 0.9999 if len(values) > 2 else None
     assert straight != logarithmic
 
@@ -201,7 +220,11 @@ def test_the_axis_is_logarithmic_where_values_span_decades(test, evidence, contr
 def test_the_ends_are_labelled_and_labels_do_not_touch(test, evidence, control):
     _, layout, svg = drawn(test, evidence, control)
     assert [anchor for _, anchor, _ in layout.labels[:2]] == ["start", "end"]
-    assert [label.text for label in svg.find_all("text")] == [text for *_, text in layout.labels]
+    assert [label.text for label in svg.find_all("text")] == [
+        "evidence",
+        "control",
+        *(text for *_, text in layout.labels),
+    ]
     assert all(0 <= x <= cards.WIDTH for x, _, _ in layout.labels)
     shift = {"start": 0, "middle": 0.5, "end": 1}
     spans = sorted((x - shift[a] * 7 * len(t), x + (1 - shift[a]) * 7 * len(t)) for x, a, t in layout.labels)
@@ -212,23 +235,23 @@ def test_the_text_alternative_carries_the_finding():
     _, _, svg = drawn(lambda x: 0.9 < x < 1.1, [0.95, 1.0], [1.3, 1.4, 2])
     assert svg["role"] == "img"
     assert svg["aria-label"] == (
-        "N1a: the test passes between 0.9 and 1.1. There lies all of the evidence, 0.95 to 1 (2 runs), "
-        "and none of the control, 1.3 to 2 (3 runs)."
+        "x: evidence, 0.95 to 1 (2 runs); control, 1.3 to 2 (3 runs). The test passes between 0.9 and 1.1."
     )
 
 
 def test_a_picture_needs_nothing_from_the_page_and_no_colour_of_its_text():
     text = cards.settled(claims.weigh("N1a", **GOOD))
-    assert not re.search(r"\b(black|white|#000|#fff)\b|url\(|<script|href|class=\"(?!claim\")", text)
+    assert not re.search(r"\b(black|white|#000|#fff)\b|url\(|<script|href|class=\"(?!claim\"|marks\")", text)
     assert 'fill="currentColor"' in text and 'stroke="currentColor"' in text
 
 
-@pytest.mark.parametrize("card", [cards.settled, cards.words, lambda record: cards.rows(record, "")])
+@pytest.mark.parametrize("card", [cards.settled, cards.words, lambda record: cards.card(record, "")])
 def test_words_are_escaped(card):
-    words = {"says": '<b>x</b> & "y"', "control_says": "</div><script>"}
-    page = BeautifulSoup(card(claims.weigh("N1a", **dict(GOOD, **words))), "html.parser")
+    words = {"says": '<b>x</b> & "y"', "control_says": "</div><script>", "so": "<i>So</i>", "dot": "<u>"}
+    record = claims.weigh("N1a", **GOOD | words, rows=["<s>", "&amp;"])
+    page = BeautifulSoup(card(record), "html.parser")
     assert not page.find("script")
-    assert words["says"] in page.text and words["control_says"] in page.text
+    assert not page.find(["b", "script", "i", "u"]) and all(each in page.text for each in words.values())
 
 
 def test_the_name_on_a_card_leads_to_its_link():
@@ -241,9 +264,44 @@ def test_a_card_without_a_picture_says_all_that_it_shows():
     record = claims.weigh("N1a", **GOOD)
     page = BeautifulSoup(cards.words(record), "html.parser")
     assert not page.find("svg")
-    lines = [line.text for line in page.find_all("div")]
-    assert lines[0] == "N1a settled. The test passes above 1 (shaded)."
-    assert lines[1:] == ["● x: 2 (1 run), all pass.", "✕ Control, x halved: 0 (1 run), all fail."]
+    assert [line.text for line in page.find_all("div")] == [
+        "x: evidence, 2 (1 run); control, 0 (1 run).",
+        "Control: x halved. Shaded: where the test passes, above 1. N1a",
+    ]
+
+
+def test_a_card_opens_with_its_conclusion_and_says_what_a_mark_is(monkeypatch):
+    monkeypatch.setattr(values, "glue", lambda *_, **__: None)
+    run = values.Values()
+    run.keep(".1f", low=1)
+    record = claims.weigh("N1a", **GOOD, **TOLD, values={"n": "two", "low": run.low})
+    assert json.loads(json.dumps(record))["values"] == {"n": "two", "low": "1.0"}
+    page = BeautifulSoup(cards.settled(record), "html.parser")
+    assert page.div.div.text == "So: In two models x is above 1.0."
+    assert [each.text for each in page.select("text")][:2] == ["with x", "control: half of it"]
+    assert page.select("div")[-1].text.startswith("One mark: one model. Control: x halved. Shaded:")
+    assert page.select_one("svg").find_next_sibling("div").text == "x"  # the title of the axis
+    assert cards.plain(record).startswith(
+        "So: In two models x is above 1.0. x: with x, 2 (1 run); control: half of it,"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"values": {"n": "two"}}, r"values must be those that so names, \['low', 'n'\], got \['n'\]"),
+        ({"values": {"n": "", "low": "", "more": ""}}, "values must be .*got .*'more'"),
+        ({"values": {"n": 0.1 + 0.2, "low": "one"}}, r"values\['n'\] must be a kept value, .*got 0.30000000000000004"),
+        ({"so": "word " * 26, "values": {}}, "so must have at most 25 words, got 26"),
+        ({"dot": None}, "dot must say what one value is, got None"),
+        ({"rows": None}, "rows must be two names.*got None"),
+        ({"rows": ("x",)}, "rows must be two names"),
+        ({"rows": ("x", "y" * 47)}, "rows must be two names of at most 46 characters"),
+    ],
+)
+def test_refuses_a_conclusion_that_is_not_whole(change, message):
+    with pytest.raises(ValueError, match=f"N1a: {message}"):
+        claims.weigh("N1a", **GOOD | TOLD | {"values": {"n": "two", "low": "one"}} | change)
 
 
 @pytest.mark.parametrize("name", ["evidence", "control"])
@@ -297,8 +355,8 @@ LARGEST, LEAST = 1.7976931348623157e308, 5e-324
 @pytest.mark.filterwarnings("error")
 def test_extreme_values_have_their_place_in_the_picture(test, evidence, control):
     record, layout, svg = drawn(test, evidence, control)
-    assert all(cards.RADIUS <= x <= cards.WIDTH - cards.RADIUS for x, _ in [*layout.dots, *layout.crosses])
+    assert all(cards.RADIUS <= x <= cards.WIDTH - cards.RADIUS for x, _ in [*layout.dots.marks, *layout.crosses.marks])
     assert all(0 <= x <= cards.WIDTH for x in [*layout.ticks, *(x for x, _, _ in layout.labels)])
     if all(map(test, evidence)) and not any(map(test, control)):
-        assert max(abs(a - b) for a, _ in layout.dots for b, _ in layout.crosses) > 5
-    assert not re.search(r"\b(nan|inf|None)\b", cards.rows(record, "") + str(svg))
+        assert max(abs(a - b) for a, _ in layout.dots.marks for b, _ in layout.crosses.marks) > 5
+    assert not re.search(r"\b(nan|inf|None)\b", cards.card(record, "") + str(svg))

@@ -198,7 +198,7 @@ def test_damaged_files_of_the_last_build_are_made_anew(book):
     code, said = book.build()
     assert code == 0, said
     assert re.search(r"the cache \S+ is damaged \(.*file is not a database.*\): every notebook runs again", said), said
-    assert "x: 2 (1 run), all pass" in re.sub("<[^>]*>", "", book.page("book/verdicts"))
+    assert "x: evidence, 2 (1 run); control" in re.sub("<[^>]*>", "", book.page("book/verdicts"))
 
     os.truncate(kept / "notebooks" / "small.doctree", 500)
     code, said = book.build()

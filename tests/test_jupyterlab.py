@@ -81,7 +81,7 @@ def reads_well(browser, root: Path, name: str, settings: Path) -> None:
     numbers = [found[0] for text in outputs if (found := re.match(r"Figure \d\.\d+\. \S+", text))]
     assert len(numbers) == len(captions) > 0
     assert explorers == source.count("explorers.show(") > 0
-    settled = {id for text in outputs for id in re.findall(r"(N\w+(?:\.[\w-]+)?) settled\.", text)}
+    settled = {id for text in outputs for id in re.findall(r"Shaded: .* (N\w+(?:\.[\w-]+)?)$", text, re.M)}
     assert claims == len(settled) > 0
 
 

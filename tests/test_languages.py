@@ -44,7 +44,8 @@ CELLS = (
     text(":::{note}\nNoted.\n:::"),
     code(
         "claims.settle('N1a.part', test=lambda x: x > 1, evidence={'seed 3': 2, 'seed 4': 3}, "
-        "control={'seed 3': 0}, says='share of words', control_says='no words')",
+        "control={'seed 3': 0}, says='share of words', control_says='no words', so='So many as {n}.', values={'n': 3}, "
+        "rows=('many', 'few'), dot='one text')",
         fold="The test",
     ),
     code(
@@ -163,11 +164,22 @@ def test_no_english_is_left_on_a_translated_page(both, name):
 
 def test_every_message_of_a_chapter_is_found(both):
     found = both.messages["notebooks/small.po"]
-    wanted = ["share of words", "no words", "What is imported", "A line that rises.", "two", "a title & more"]
+    wanted = [
+        "share of words",
+        "no words",
+        "So many as {n}.",
+        "many",
+        "few",
+        "one text",
+        "What is imported",
+        "A line that rises.",
+        "two",
+        "a title & more",
+    ]
     wanted += ["A caption.", "The dial.", "still words", "what is measured", "the only arm", "A titled exercise"]
     assert not {*wanted} - {*found}
     own = both.messages["booksite.po"]
-    assert not {*palette.VERDICTS, "{n} steps of code", "Draw 1,000", "Fold code", "Cite this chapter"} - {*own}
+    assert not {*palette.VERDICTS, "Draw 1,000", "code", "Fold code", "Cite this chapter"} - {*own}
 
 
 def test_explorers_have_words_and_data_in_the_language(both):
@@ -203,7 +215,7 @@ def test_the_notebook_has_run_once_and_gives_both_pages_the_same(both):
             ("[id]", lambda element: element["id"]),
             ("a[href]", lambda element: element["href"]),
             (".pasted-text", lambda element: element.text),
-            ("div.claim b, div.evidence b", lambda element: re.findall(r"[\d.]+", element.text)),
+            ("div.claim, div.evidence", lambda element: re.findall(r"[\d.]+", element.text)),
             (".verdict", lambda element: element["class"]),
             ("svg[role=img] circle, svg[role=img] rect", str),
         ):

@@ -122,7 +122,7 @@ def runs_in_an_empty_folder(notebook, book: Path, folder: Path) -> None:
         patch.delenv("PYTHONPATH", raising=False)
         NotebookClient(notebook, timeout=3 * LIMIT, resources={"metadata": {"path": str(empty)}}).execute()
     assert [path.name for path in empty.iterdir()] == [first(notebook)["FOLDER"]]
-    settled = re.findall(r"(N\w+(?:\.[\w-]+)?) settled\.</strong>", str(notebook))
+    settled = re.findall(r'id="claim-\S+"', str(notebook))
     assert len(settled) == cards > 0
 
 

@@ -196,8 +196,9 @@ def shown():
 def check_page(text: str, n_dot: int, n_cross: int) -> None:
     page = BeautifulSoup(text, "html.parser")
     assert not re.search(r"\b([Nn]a[Nn]|inf|Infinity|None)\b", text)
-    picture = page.find_all("svg")[1]
-    assert len(picture.find_all("circle")) == n_dot and len(picture.select("g[fill=none] path")) == n_cross
+    picture = page.find("svg")
+    dots, crosses = picture.select("g.marks")
+    assert len(dots.find_all("circle")) == 1 + n_dot and len(crosses.find_all("path")) == 1 + n_cross
     for mark in picture.find_all("circle"):
         assert 0 <= float(mark["cx"]) <= cards.WIDTH
     for mark in picture.find_all("rect"):
@@ -239,6 +240,6 @@ def test_the_intervals_hold_every_value_that_passes_and_none_that_fails(values, 
     assert all(a <= b and not math.isnan(a + b - b) for a, b in ends if math.isfinite(a) and math.isfinite(b))
     for value in values:
         assert any(a <= value <= b for a, b in ends) == test(value)
-    record = dict(claim="N1a", says="x", control_says="y", passes=found)
+    record = dict(claim="N1a", says="x", control_says="y", so=None, rows=None, dot=None, passes=found)
     record |= dict(evidence=dict(enumerate(values)), control=dict(enumerate(values)))
-    check_page(cards.rows(record, "title"), len(values), len(values))
+    check_page(cards.card(record, "title"), len(values), len(values))

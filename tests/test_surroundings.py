@@ -54,6 +54,7 @@ def personal(folder: Path) -> dict[str, str]:
         "PYTHONSTARTUP": str(folder / "startup.py"),
         "PYTHONWARNINGS": "always",
         "XDG_CONFIG_HOME": str(folder / "config"),
+        "XDG_DATA_HOME": str(folder),  # has a python3 of its own, as in "jupyter"
     }
 
 

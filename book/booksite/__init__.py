@@ -49,7 +49,7 @@ BEFORE = {
     ],
     "builder-inited": [verdicts.colours],
     "env-before-read-docs": [notebooks.execute],
-    "doctree-read": [folds.name, folds.group],
+    "doctree-read": [folds.name],
     "env-updated": [verdicts.check],
     "doctree-resolved": [cards.fill, verdicts.fill, proof.fill, explorers.fill, mentions.link],
     "html-page-context": [languages.give, citation.cite, terms.add, sharing.tags, accessible.repair],

@@ -1,4 +1,4 @@
-"""A claim's card, drawn from its record: what was measured, a picture of every run, what the control changed.
+"""A claim's card, drawn from its record: the conclusion, a picture of every value, what a mark is and the control changes.
 
 The one drawing of a claim: chapters, the page of verdicts, JupyterLab and the plain edition show it. Its own words go
 through a function `say` before numbers are put into them; where none is given they stay English.
@@ -11,59 +11,72 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import NamedTuple
 
-from lab.palette import BOTH
-
 Say = Callable[[str], str]
 SIDES = ("evidence", "control")
 TINY, HUGE = 1e-12, 1e300  # what is smaller is a rounding error of zero; what is larger is not drawn to scale
-BLUE, ORANGE, GREEN = BOTH["blue"], BOTH["orange"], BOTH["green"]
 
 
 def settled(record: Mapping, link: str | None = None, say: Say = str) -> str:
     """The card of a claim where it is settled, as HTML; its name leads to `link`."""
-    name = f'<a class="reference internal" href="{link}">{record["claim"]}</a>' if link else record["claim"]
-    box = f"border-left:4px solid {GREEN};padding:0.4rem 0.8rem;margin:0.5rem 0;text-align:left"
-    inner = rows(record, _title(name, say), say)
+    box = "border-left:3px solid rgba(128,128,128,0.6);padding:0.2rem 0.8rem;margin:0.8rem 0;text-align:left"
+    inner = card(record, linked(record["claim"], link), say)
     return f'<div class="claim" id="{record["anchor"]}" style="{box}">{inner}</div>'
 
 
-def rows(record: Mapping, title: str, say: Say = str) -> str:
-    """What stands on a card, as HTML: `title` (HTML), what the dots are, the picture, what the crosses are."""
-    above, below = _sentences(record, title, _key(_dot(7, 7), BLUE), _key(_cross(7, 7), ORANGE), say)
-    return above + picture(record, say) + below
+def linked(name: str, link: str | None) -> str:
+    return f'<a class="reference internal" href="{link}">{name}</a>' if link else name
+
+
+def card(record: Mapping, name: str, say: Say = str) -> str:
+    """What stands on a card, as HTML: its conclusion, the picture with the axis' title, and small what the marks are.
+
+    `name` (HTML) is the claim's, with its link.
+    """
+    title = f'<div style="text-align:center;font-size:0.85em">{html.escape(record["says"])}</div>'
+    so, values, small = _lines(record, name, html.escape, "<strong>{}</strong>", say)
+    small = f'<div style="font-size:0.85em;margin-top:0.3em">{small}</div>'
+    return f"<div>{so or values}</div>{picture(record, say)}{title}{small}"
 
 
 def words(record: Mapping, say: Say = str) -> str:
     """A card as HTML without its picture, for places that show no SVG."""
-    return "".join(_sentences(record, _title(record["claim"], say), "●", "✕", say))
-
-
-def _title(name: str, say: Say) -> str:
-    words = say("{claim} settled.").format(claim=name)
-    return f"<strong>{words}</strong>"
-
-
-def _sentences(record: Mapping, title: str, dot: str, cross: str, say: Say) -> tuple[str, str]:
-    where = say("The test passes {where} (shaded).").format(where=_in_words(record["passes"], say))
-    dots, crosses = _both_sides(record, html.escape, "<b>{}</b>", "<em>{}</em>", say)
-    return f"<div>{title} {where}</div><div>{dot} {dots}</div>", f"<div>{cross} {crosses}</div>"
-
-
-def _both_sides(record: Mapping, as_text: Say, bold: str, emphasis: str, say: Say) -> tuple[str, str]:
-    """What was measured and that all of it passes, and the same of the control."""
-    dots, crosses = (bold.format(spread(record[side], say)) for side in SIDES)
-    above = say("{measured}: {values}, all pass.")
-    below = say("{control}, {measured}: {values}, all fail.")
-    return (
-        above.format(measured=as_text(record["says"]), values=dots),
-        below.format(control=emphasis.format(say("Control")), measured=as_text(record["control_says"]), values=crosses),
-    )
+    lines = _lines(record, record["claim"], html.escape, "<strong>{}</strong>", say)
+    return "".join(f"<div>{line}</div>" for line in lines if line)
 
 
 def plain(record: Mapping, say: Say = str) -> str:
     """The card in words."""
-    title = say("{claim} settled.").format(claim=record["claim"])
-    return " ".join([title, *_both_sides(record, str, "{}", "{}", say)])
+    return " ".join(filter(None, _lines(record, record["claim"], str, "{}", say)))
+
+
+def _lines(record: Mapping, name: str, as_text: Say, bold: str, say: Say) -> tuple[str, str, str]:
+    """The conclusion, with its values (empty for a claim that has none yet); the range of values in either row; and
+    what a mark is, what the control changes, where the test passes, and the claim's name."""
+    so = record["so"] or ""
+    if so:
+        so = bold.format(say("So:")) + " " + as_text(so.format(**record["values"]))
+    return so, _both_sides(record, as_text, say), _small(record, name, as_text, say)
+
+
+def names(record: Mapping, say: Say = str) -> tuple[str, str]:
+    """What the rows of evidence and control are called."""
+    return tuple(record["rows"] or (say("evidence"), say("control")))
+
+
+def _both_sides(record: Mapping, as_text: Say, say: Say) -> str:
+    """What was measured, and the range of the values of either row."""
+    ranges = (
+        f"{as_text(name)}, {spread(record[side], say)}" for name, side in zip(names(record, say), SIDES, strict=True)
+    )
+    return f"{as_text(record['says'])}: {'; '.join(ranges)}."
+
+
+def _small(record: Mapping, name: str, as_text: Say, say: Say) -> str:
+    """What a mark is, what the control changes, where the test passes, and the claim's name."""
+    dot = say("One mark: {what}.").format(what=as_text(record["dot"])) + " " if record["dot"] else ""
+    changed = say("Control: {changed}.").format(changed=as_text(record["control_says"]))
+    where = say("Shaded: where the test passes, {where}.").format(where=_in_words(record["passes"], say))
+    return f"{dot}{changed} {where} {name}"
 
 
 def spread(values: Mapping[str, float], say: Say = str) -> str:
@@ -75,17 +88,19 @@ def spread(values: Mapping[str, float], say: Say = str) -> str:
 
 
 def picture(record: Mapping, say: Say = str) -> str:
-    """The values of a claim's record, a mark each, and where its test passes, as one SVG element.
+    """The values of a claim's record, a row of marks each for evidence and control, as one SVG element.
 
-    It scales down to the room there is, takes the colour of the text around it, and needs no style sheet.
+    Shaded where the test passes. It scales down to the room there is, takes the colour of the text around it, and needs
+    no style sheet.
     """
     shown = layout(record)
-    dots, crosses = "".join(_dot(*at) for at in shown.dots), "".join(_cross(*at) for at in shown.crosses)
-    marks = (
-        f'<g fill="{BLUE}" fill-opacity="0.5" stroke="{BLUE}">{dots}</g>'
-        f'<g fill="none" stroke="{ORANGE}" stroke-width="1.6">{crosses}</g>'
-    )
-    style = f"display:block;width:100%;max-width:{1.25 * WIDTH:.0f}px;height:auto;margin:0.3em 0;overflow:visible"
+    marks = ""
+    for row, mark, name in zip((shown.dots, shown.crosses), (_dot, _cross), names(record, say), strict=True):
+        words = f'<text x="12" y="{row.top - 4}">{html.escape(name)}</text>'
+        bars = "".join(f"M{x:.1f} {row.top}V{row.bottom}" for x in sorted({x for x, _ in row.marks}))
+        drawn = f'<path d="{bars}"/>' if row.dense else "".join(mark(*at) for at in row.marks)
+        marks += f'{words}<g class="marks" {INK[mark]}>{mark(RADIUS + 1, row.top - 8)}{drawn}</g>'
+    style = f"display:block;width:100%;max-width:{1.25 * WIDTH:.0f}px;height:auto;margin:0.4em 0 0.1em;overflow:visible"
     return _drawn(shown, shown.axis, marks, described(record, say), style)
 
 
@@ -93,10 +108,10 @@ def strip(record: Mapping, label: str) -> str:
     """The same where the values are hundreds: evidence as bars above, control below. `label` says what is seen."""
     shown, band = layout(record), 9
     bars = ""
-    for marks, y, colour in ((shown.dots, 2, BLUE), (shown.crosses, band + 4, ORANGE)):
-        places = sorted({round(2 * x) / 2 for x, _ in marks})
-        bars += f'<path d="{"".join(f"M{x:g} {y}v{band}" for x in places)}" stroke="{colour}"/>'
-    marks = f'<g fill="none" stroke-width="1.5" stroke-opacity="0.6">{bars}</g>'
+    for row, y in ((shown.dots, 2), (shown.crosses, band + 4)):
+        places = sorted({round(2 * x) / 2 for x, _ in row.marks})
+        bars += "".join(f"M{x:g} {y}v{band}" for x in places)
+    marks = f'<path d="{bars}" fill="none" stroke="currentColor" stroke-width="1.5" stroke-opacity="0.6"/>'
     return _drawn(shown, 2 * band + 6, marks, label, f"width:100%;max-width:{WIDTH}px;height:auto")
 
 
@@ -109,22 +124,31 @@ def _drawn(shown: "Layout", axis: int, marks: str, label: str, style: str) -> st
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {axis + 20}" role="img" '
-        f'aria-label="{html.escape(label)}" style="{style}">'
-        f'<g fill="{GREEN}" fill-opacity="0.22">{shaded}</g>{marks}'
-        f'<path d="M0 {axis}H{WIDTH}{ticks}" fill="none" stroke="currentColor"/>'
-        f'<g fill="currentColor" stroke="none" font-size="12">{words}</g></svg>'
+        f'aria-label="{html.escape(label)}" style="{style}" fill="currentColor" font-size="12">'
+        f'<g fill-opacity="0.13">{shaded}</g>{marks}'
+        f'<path d="M0 {axis}H{WIDTH}{ticks}" fill="none" stroke="currentColor"/>{words}</svg>'
     )
 
 
 WIDTH, EDGE, RADIUS = 340, 8, 3.5  # in CSS pixels, where the picture is not scaled; EDGE is left free at both ends
+NAME, HIGH = 17, 6  # the height of a row's name; how many marks may stand one above another, before they become bars
+
+
+class Row(NamedTuple):
+    """Where a row of marks stands."""
+
+    marks: list[tuple[float, float]]  # x, y
+    top: int
+    bottom: int
+    dense: bool  # too many to stand one above another
 
 
 class Layout(NamedTuple):
     """Where everything stands in a claim's picture."""
 
     shaded: list[tuple[float, float]]  # from, to
-    dots: list[tuple[float, float]]  # x, y
-    crosses: list[tuple[float, float]]
+    dots: Row
+    crosses: Row
     axis: int  # y
     ticks: list[float]  # x
     labels: list[tuple[float, str, str]]  # x, which end of the text stands there, text
@@ -163,8 +187,8 @@ def layout(record: Mapping) -> Layout:
             middle = (a + b) / 2
             shaded.append((min(a, middle - 2), max(b, middle + 2)))  # seen also where it is a single value
 
-    dots, bottom = _stack([x(value) for value in evidence], 2)
-    crosses, bottom = _stack([x(value) for value in control], bottom + 4)
+    dots = _stack([x(value) for value in evidence], NAME)
+    crosses = _stack([x(value) for value in control], dots.bottom + NAME)
     ticks = [low, high] if unit is None else _decades(low, high, unit)
     labels = [(0.0, "start", _short(low)), (float(WIDTH), "end", _short(high))]
     taken = [(0.0, 7.0 * len(labels[0][2])), (WIDTH - 7.0 * len(labels[1][2]), WIDTH)]
@@ -177,7 +201,7 @@ def layout(record: Mapping) -> Layout:
             taken.append((a, b))
             labels.append((x(edge), "middle", text))
             ticks.append(edge)
-    return Layout(shaded, dots, crosses, round(bottom) + 3, sorted({x(tick) for tick in ticks}), labels)
+    return Layout(shaded, dots, crosses, crosses.bottom + 3, sorted({x(tick) for tick in ticks}), labels)
 
 
 def _unit(values: list[float], edges: list[float]) -> float | None:
@@ -234,18 +258,19 @@ def _decades(low: float, high: float, unit: float) -> list[float]:
     return [tick for tick in ticks if low <= tick <= high]
 
 
-def _stack(places: list[float], top: float) -> tuple[list[tuple[float, float]], float]:
-    """Marks at the x `places`, one above another where they would touch; and the y under the lowest of them."""
+def _stack(places: list[float], top: int) -> Row:
+    """Marks at the x `places`, one above another where they would touch."""
     lanes: list[float] = []  # the x of the last mark in each
     lane_of = {}
     for index in sorted(range(len(places)), key=places.__getitem__):
         lane = next((n for n, last in enumerate(lanes) if places[index] - last > 2 * RADIUS + 1), len(lanes))
         lanes[lane:] = [places[index], *lanes[lane + 1 :]]
         lane_of[index] = lane
-    step = min(2 * RADIUS + 1, max(4.0, 45 / len(lanes)))
-    bottom = top + (len(lanes) - 1) * step + 2 * RADIUS + 2
-    marks = [(place, bottom - RADIUS - 1 - lane_of[index] * step) for index, place in enumerate(places)]
-    return marks, bottom
+    dense = len(lanes) > HIGH
+    step = 2 * RADIUS + 1 if len(lanes) < 4 else 4.0
+    bottom = round(top + (1 if dense else len(lanes) - 1) * step + 2 * RADIUS + 2)
+    marks = [(place, bottom - RADIUS - 1 - (not dense) * lane_of[index] * step) for index, place in enumerate(places)]
+    return Row(marks, top, bottom, dense)
 
 
 def _dot(x: float, y: float) -> str:
@@ -256,17 +281,16 @@ def _cross(x: float, y: float) -> str:
     return f'<path d="M{x - 3.2:.1f} {y - 3.2:.1f}l6.4 6.4m0-6.4l-6.4 6.4"/>'
 
 
-def _key(mark: str, colour: str) -> str:
-    style = f'fill="{colour}" fill-opacity="0.5" stroke="{colour}" stroke-width="1.6"'
-    return f'<svg width="14" height="14" aria-hidden="true" style="vertical-align:-0.1em" {style}>{mark}</svg>'
+# How they are drawn: in the colour of the text, since the only colour beside a claim is that of a verdict
+INK = {
+    _dot: 'fill-opacity="0.4" stroke="currentColor"',
+    _cross: 'fill="none" stroke="currentColor" stroke-width="1.5"',
+}
 
 
 def described(record: Mapping, say: Say = str) -> str:
-    where, evidence, control = (_in_words(record["passes"], say), *(spread(record[x], say) for x in SIDES))
-    words = say(
-        "{claim}: the test passes {where}. There lies all of the evidence, {evidence}, and none of the control, {control}."
-    )
-    return words.format(claim=record["claim"], where=where, evidence=evidence, control=control)
+    where = say("The test passes {where}.").format(where=_in_words(record["passes"], say))
+    return f"{_both_sides(record, str, say)} {where}"
 
 
 def _in_words(intervals: list[list[float | None]], say: Say = str) -> str:

@@ -18,8 +18,6 @@ DARK = {
     "brown": "#D9B45B",
     "grey": "#A0A0A0",
 }
-# seen on white and on black: claims, which know of no theme
-BOTH = {"blue": "#2a86c4", "orange": "#dd6416", "green": "#009e73"}
 # behind a verdict
 VERDICTS = {
     "holds": "#009e73",

@@ -1,8 +1,44 @@
-// One switch in the header shows or folds all code, and remembers. Without scripts each fold opens by itself.
+// Reading shows the cells that are open, and of folded ones what they made: a small mark at its corner opens them, with
+// those before it that show nothing. One switch in the header opens all, and remembers. Without scripts each fold is a
+// line of its own.
 document.addEventListener("DOMContentLoaded", () => {
-  const folds = document.querySelectorAll("details.hide");
   const header = document.querySelector(".article-header-buttons");
+  const cells = document.querySelectorAll("article.bd-article div.cell:has(div.cell_input)");
+  const folds = [...cells].map((cell) => cell.querySelector("details.hide")).filter(Boolean);
   if (!folds.length || !header) return;
+
+  const mark = (output, behind) => {
+    const button = document.createElement("button");
+    button.className = "code-mark";
+    button.type = "button";
+    button.textContent = say("code");
+    const names = behind.map((fold) => fold.querySelector("summary").textContent.trim());
+    button.setAttribute("aria-label", `${say("code")}: ${names.join("; ")}`);
+    const tell = () => button.setAttribute("aria-expanded", behind.every((fold) => fold.open));
+    for (const fold of behind) fold.addEventListener("toggle", tell);
+    button.addEventListener("click", () => {
+      const open = !behind.every((fold) => fold.open);
+      for (const fold of behind) fold.open = open;
+      (open ? behind[0] : output).scrollIntoView({ block: "nearest" });
+    });
+    tell();
+    const corner = output.querySelector("figcaption, .claim > div:last-child");
+    corner ? corner.prepend(button) : output.append(button);
+  };
+
+  let behind = [];
+  for (const cell of cells) {
+    const fold = cell.querySelector("details.hide");
+    const output = cell.querySelector("div.cell_output");
+    if (fold) behind.push(fold);
+    if (output && behind.length) {
+      mark(output, behind);
+      behind = [];
+    }
+  }
+  if (behind.length) mark(document.querySelector("article.bd-article > section"), behind); // nothing comes after them
+  document.documentElement.classList.add("code-marked");
+
   const button = document.createElement("button");
   button.className = "btn btn-sm code-switch";
   button.type = "button";

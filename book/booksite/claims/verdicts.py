@@ -44,12 +44,15 @@ class settled(nodes.General, nodes.Element, Worded):
     """A claim where it is settled; attribute: record."""
 
     def messages(self) -> list[str]:
-        return [self["record"]["says"], self["record"]["control_says"]]
+        record = self["record"]
+        said = [record["so"], record["says"], *(record["rows"] or []), record["dot"], record["control_says"]]
+        return [words for words in said if words]
 
     def translate(self, words: dict[str, str], srcdir: Path) -> None:
         record = self["record"]
-        said = {key: words.get(record[key], record[key]) for key in ("says", "control_says")}
-        self["record"] = {**record, **said}  # another one, since it was the notebook's own
+        said = {key: words.get(record[key], record[key]) for key in ("so", "says", "dot", "control_says")}
+        rows = [words.get(row, row) for row in record["rows"] or []] or None
+        self["record"] = {**record, **said, "rows": rows}  # another one, since it was the notebook's own
 
 
 class evidence(nodes.General, nodes.Element):
@@ -248,7 +251,7 @@ def drawn(app: Sphinx, card: str, words: str) -> nodes.Node:
 def shown(app: Sphinx, docname: str, place: str, record: dict, target: bool = False) -> nodes.Node:
     """A claim, with a link to the cell that settles it; as `target`, others can link to it."""
     uri = f"{app.builder.get_relative_uri(docname, place)}#{record['anchor']}"
-    rows = cards.rows(record, f'<a class="reference internal" href="{uri}">{record["claim"]}</a>.', say)
+    rows = cards.card(record, cards.linked(record["claim"], uri), say)
     anchor = f' id="{record["anchor"]}"' if target else ""
     return drawn(app, f'<div class="evidence"{anchor}>{rows}</div>', cards.plain(record, say))
 
@@ -302,7 +305,6 @@ def table(app: Sphinx, docname: str) -> list[nodes.Node]:
 def colours(app: Sphinx) -> None:
     """Write the style sheet with the verdicts' colours."""
     rules = [f".{badge(verdict)['classes'][1]} {{ --kind: {colour}; }}" for verdict, colour in palette.VERDICTS.items()]
-    rules.append(f":root {{ --evidence: {palette.BOTH['green']}; }}")
     file = Path(app.outdir, "_static", "verdicts.css")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("\n".join(rules) + "\n", encoding="utf-8")
