@@ -77,6 +77,40 @@ def test_no_result_is_typed_by_hand(path):
     assert [found for text in texts for found in typed_results(text)] == []
 
 
+def conclusions(notebook: nbformat.NotebookNode) -> list[tuple[str, set[str]]]:
+    """The conclusions on the notebook's cards, each with the decimals in it that are no numbers of the code."""
+    trees = [ast.parse(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    settings = {
+        str(node.value) for node in nodes if isinstance(node, ast.Constant) and type(node.value) in (int, float)
+    }
+    said = [ast.literal_eval(node.value) for node in nodes if isinstance(node, ast.keyword) and node.arg == "so"]
+    return [(so, set(re.findall(r"\d+\.\d+", so)) - settings) for so in said]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_no_conclusion_types_a_result(path):
+    assert [
+        so for so, typed in conclusions(nbformat.read(path, as_version=4)) if typed or "%" in so.replace("} %", "")
+    ] == []
+
+
+def test_typed_conclusions_are_found():
+    cells = ["f(so='at 0.25 it is 0.31')", "x = [0.25]", "f(so='of {n}', n=3)"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    assert conclusions(notebook) == [("at 0.25 it is 0.31", {"0.31"}), ("of {n}", set())]
+
+
+WITHOUT_CONCLUSIONS = {"01", "02", "03", "05", "06", "07", "08", "09"}  # chapters whose cards have none yet
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_every_card_has_its_conclusion(path):
+    notebook = nbformat.read(path, as_version=4)
+    settled = sum(cell.source.count("claims.settle(") for cell in notebook.cells if cell.cell_type == "code")
+    assert settled and (len(conclusions(notebook)) == settled) != (path.name[:2] in WITHOUT_CONCLUSIONS)
+
+
 def stored_outputs(notebook: nbformat.NotebookNode) -> list[int]:
     """The numbers of the cells that carry an output, an execution count or, written by JupyterLab, evaluated values."""
     carries = lambda cell: cell.get("outputs") or cell.get("execution_count") or "user_expressions" in cell.metadata
