@@ -36,11 +36,12 @@ def test_pictures_are_optimised_files(site, pages):
         assert page.select('img[src^="data:"]') == [], name
 
 
-def test_images_are_sized_and_all_but_the_first_lazy(pages):
+def test_images_are_sized_and_none_waits_to_come_near_the_screen(pages):
     for name, page in pages.items():
         images = page.select("article img")
         assert all(int(image.get(side) or 0) > 0 for image in images for side in ("width", "height")), name
-        assert [image.get("loading") for image in images] == [None, *["lazy"] * (len(images) - 1)][: len(images)], name
+        assert [image for image in images if image.get("loading")] == [], name
+        assert [image.get("fetchpriority") for image in images[:2]] == [None, "low"][: len(images)], name
 
 
 def test_every_icon_is_in_the_fonts(site, pages):
