@@ -6,6 +6,7 @@ through a function `say` before numbers are put into them; where none is given t
 
 import html
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import reduce
@@ -38,6 +39,11 @@ def words(record: Mapping, say: Say = str) -> str:
     return "".join(_sentences(record, _title(record["claim"], say), "●", "✕", say))
 
 
+def as_html(text: str) -> str:
+    """Words as HTML, in which no line ends between a stroke and a root."""
+    return re.sub(r"\S*/√\S*", r'<span style="white-space:nowrap">\g<0></span>', html.escape(text))
+
+
 def _title(name: str, say: Say) -> str:
     words = say("{claim} settled.").format(claim=name)
     return f"<strong>{words}</strong>"
@@ -45,7 +51,7 @@ def _title(name: str, say: Say) -> str:
 
 def _sentences(record: Mapping, title: str, dot: str, cross: str, say: Say) -> tuple[str, str]:
     where = say("The test passes {where} (shaded).").format(where=_in_words(record["passes"], say))
-    dots, crosses = _both_sides(record, html.escape, "<b>{}</b>", "<em>{}</em>", say)
+    dots, crosses = _both_sides(record, as_html, "<b>{}</b>", "<em>{}</em>", say)
     return f"<div>{title} {where}</div><div>{dot} {dots}</div>", f"<div>{cross} {crosses}</div>"
 
 

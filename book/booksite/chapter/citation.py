@@ -20,6 +20,7 @@ from sphinx.util.i18n import format_date
 
 from booksite.editions import version
 from booksite.editions.languages import say
+from lab.cards import as_html
 
 # What means something to LaTeX, and what latexcodec takes for LaTeX already; a lone brace would end a field
 MARKUP = str.maketrans(
@@ -51,7 +52,8 @@ def cite(app: Sphinx, page: str, _template, context: dict, doctree) -> None:
         }
         url = context["pageurl"] if app.config.html_baseurl else None
         key = f"{nodes.make_id(page.rpartition('/')[2])}-{date.year}"  # without the number that a name begins with
-        context["citation"] = {**fields, "url": url, "bibtex": bibtex(key, fields, url)}
+        entry = bibtex(key, fields, url)
+        context["citation"] = {**fields, "url": url, "title_html": as_html(fields["title"]), "bibtex": entry}
 
 
 def bibtex(key: str, fields: dict[str, str], url: str | None) -> str:
