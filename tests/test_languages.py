@@ -289,16 +289,3 @@ def test_translations_that_lack_something_are_named(tmp_path, capsys):
         translate.check(tmp_path, LANGUAGE)
     said = capsys.readouterr().out
     assert all(message in said for message in bad) and "untranslated: new" in said
-
-
-def test_other_builders_have_words_for_what_only_pages_show(both):
-    script = (
-        f"import translate; from pathlib import Path; root = Path({str(both.root)!r})\n"
-        "for name in ('latex', 'singlehtml'): translate.build(root, Path('_build', f'of_{name}', name), name, 'en')"
-    )
-    where = both.root / "book" / "booksite" / "editions"
-    done = subprocess.run([sys.executable, "-c", script], cwd=where, capture_output=True, text=True, timeout=LIMIT)
-    assert done.returncode == 0, done.stdout + done.stderr
-    for kind in ("latex/*.tex", "singlehtml/book/*.html"):
-        said = "".join(file.read_text(encoding="utf-8") for file in both.root.glob(f"_build/of_*/{kind}"))
-        assert "share of words" in said and "The dial." in said

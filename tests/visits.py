@@ -67,18 +67,10 @@ WIDER = "document.documentElement.scrollWidth - document.documentElement.clientW
 # What scrolls is a stop for the tab key, and nothing else of the text is
 STOPS = """() => [...document.querySelectorAll("article :is(pre, .pst-scrollable-table-container, div.math > mjx-container)")]
   .filter((e) => (e.scrollWidth > e.clientWidth) !== (e.tabIndex === 0)).map((e) => e.outerHTML.slice(0, 200))"""
-# The stills that explorers have replaced stand below the article from now on, and no image waits to be near
-STILLS = """async () => {
-  const article = document.querySelector("article");
-  for (const still of window.stills ?? []) article?.append(still);
-  for (const image of document.images) image.loading = "eager";
-  const loaded = (image) => image.complete || new Promise((done) => (image.onload = image.onerror = done));
-  await Promise.all([...document.images].map(loaded));
+# The stills of explorers, which are for paper, are seen from now on
+STILLS = """() => {
+  for (const still of document.querySelectorAll(".explorer-still")) still.style.display = "block";
 }"""
-KEEP = """() => new MutationObserver((changes) => {
-  const gone = changes.flatMap((change) => [...change.removedNodes]).filter((node) => node.matches?.(".explorer-still"));
-  if (gone.length) window.stills = [...(window.stills ?? []), ...gone];
-}).observe(document, { childList: true, subtree: true })"""
 RATIOS = """[...document.querySelectorAll("article img")].filter((image) => image.checkVisibility())
   .map((i) => [i.src, i.height / i.width / (i.naturalHeight / i.naturalWidth)])"""
 # Every text in a picture: its size in CSS pixels as shown, and its contrast to the ground, behind the filter of dark mode.
@@ -176,7 +168,6 @@ def visit(browser: Browser, host: str, page: str, width: int) -> Visit:
         session.send("Network.enable")
         session.on("Network.responseReceived", lambda e: asked.update({e["requestId"]: e["response"]["url"]}))
         session.on("Network.loadingFinished", lambda e: files.update({e["requestId"]: e["encodedDataLength"]}))
-        tab.add_init_script(f"({KEEP})()")
         tab.goto(address, wait_until="networkidle")
         tab.evaluate("window.MathJax?.startup.promise.then(() => document.fonts.ready).then(() => undefined)")
         loaded = {urlsplit(asked[request]).path: size for request, size in files.items()}

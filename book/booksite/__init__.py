@@ -4,7 +4,7 @@
     claims/     verdicts, links to claims, the cards' style     how a claim looks and is checked
     chapter/    numbers, explorers, folds, terms, citation      what a page of a chapter has
     front/      the front page's cards, sharing                 how the book is found
-    editions/   the plain notebooks, the version                in which other forms the book comes
+    editions/   the plain notebooks, the version                in which forms the book comes, and in which not
     reader/     search, accessibility, weight, print, buttons   what readers and their machines need
 
 A feature's Python, script, style and template lie together. Below stands what acts when, and nowhere else.
@@ -24,9 +24,9 @@ from sphinx.config import Config
 FOLDER = Path(__file__).parent
 sys.path += [str(FOLDER.parent), str(FOLDER.parents[1] / "notebooks")]
 
-from booksite.chapter import citation, explorers, folds, terms, values  # noqa: E402
+from booksite.chapter import citation, explorers, folds, terms, unbroken, values  # noqa: E402
 from booksite.claims import mentions, verdicts  # noqa: E402
-from booksite.editions import languages, plain  # noqa: E402
+from booksite.editions import forms, languages, plain  # noqa: E402
 from booksite.front import cards, sharing  # noqa: E402
 from booksite.reader import accessible, icons, lean, pictures, repository, search  # noqa: E402
 from booksite.running import interruptions, notebooks  # noqa: E402
@@ -49,9 +49,16 @@ BEFORE = {
     ],
     "builder-inited": [verdicts.colours],
     "env-before-read-docs": [notebooks.execute],
-    "doctree-read": [folds.name],
-    "env-updated": [verdicts.check],
-    "doctree-resolved": [cards.fill, verdicts.fill, proof.fill, explorers.fill, mentions.link],
+    "doctree-read": [folds.name, unbroken.keep_together],
+    "env-updated": [verdicts.check, citation.letter_years],
+    "doctree-resolved": [
+        cards.fill,
+        verdicts.fill,
+        proof.fill,
+        explorers.fill,
+        mentions.link,
+        unbroken.keep_together,  # in what has come since
+    ],
     "html-page-context": [languages.give, citation.cite, terms.add, sharing.tags, accessible.repair],
 }
 AFTER = {
@@ -125,6 +132,7 @@ def unless_catalogues(handler: Callable) -> Callable:
 
 
 def setup(app: Sphinx) -> dict:
+    forms.refuse_others()
     myst_nb.core.render.load_mime_renders = lambda: [Outputs]
     for part in PARTS:
         part.setup(app)

@@ -6,6 +6,7 @@ through a function `say` before numbers are put into them; where none is given t
 
 import html
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import reduce
@@ -32,16 +33,21 @@ def card(record: Mapping, name: str, say: Say = str) -> str:
 
     `name` (HTML) is the claim's, with its link.
     """
-    title = f'<div style="text-align:center;font-size:0.85em">{html.escape(record["says"])}</div>'
-    so, values, small = _lines(record, name, html.escape, "<strong>{}</strong>", say)
+    title = f'<div style="text-align:center;font-size:0.85em">{as_html(record["says"])}</div>'
+    so, values, small = _lines(record, name, as_html, "<strong>{}</strong>", say)
     small = f'<div style="font-size:0.85em;margin-top:0.3em">{small}</div>'
     return f"<div>{so or values}</div>{picture(record, say)}{title}{small}"
 
 
 def words(record: Mapping, say: Say = str) -> str:
     """A card as HTML without its picture, for places that show no SVG."""
-    lines = _lines(record, record["claim"], html.escape, "<strong>{}</strong>", say)
+    lines = _lines(record, record["claim"], as_html, "<strong>{}</strong>", say)
     return "".join(f"<div>{line}</div>" for line in lines if line)
+
+
+def as_html(text: str) -> str:
+    """Words as HTML, in which no line ends between a stroke and a root."""
+    return re.sub(r"\S*/√\S*", r'<span style="white-space:nowrap">\g<0></span>', html.escape(text))
 
 
 def plain(record: Mapping, say: Say = str) -> str:

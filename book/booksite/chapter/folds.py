@@ -29,11 +29,5 @@ def close_fold(self, _node: HideCodeCellNode) -> None:
     self.body.append("</details>\n")
 
 
-def unfolded(_self, _node: HideCodeCellNode) -> None:
-    """Where nothing folds, the code stands there."""
-
-
 def setup(app: Sphinx) -> None:
-    pages = dict.fromkeys(("html", "singlehtml"), (open_fold, close_fold))
-    others = dict.fromkeys(("latex", "text", "man", "texinfo"), (unfolded, unfolded))
-    app.add_node(HideCodeCellNode, override=True, **pages, **others)
+    app.add_node(HideCodeCellNode, override=True, html=(open_fold, close_fold))

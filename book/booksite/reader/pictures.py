@@ -1,8 +1,9 @@
-"""Pictures are small files, loaded when they come near the screen, at a place that is kept for them.
+"""Pictures are small files, loaded with the page and after all else, at a place that is kept for them.
 
 Every SVG picture is written optimised by scour; results are kept by content, so that each is made once. Its text is text
 in the fonts that matplotlib laid it out for, or where these are not in some as wide. Each image of a page is given its
-width and height, and all but the first are loaded lazily.
+width and height, and all but the first wait for what the first screen needs. None waits to come near the screen: who
+prints a page, or saves it, may never have scrolled.
 """
 
 import hashlib
@@ -68,12 +69,12 @@ def written(app: Sphinx, svg: str) -> str:
 
 
 def place(app: Sphinx, _page: str, _template, context: dict, _doctree) -> None:
-    """Say how large a page's images are and when to load them."""
+    """Say how large a page's images are, and which is loaded before others."""
     copied = {name: Path(app.srcdir, path) for path, name in app.builder.images.items()}
     images = itertools.count()
 
     def placed(image: re.Match) -> str:
-        said = ' loading="lazy"' if next(images) else ""
+        said = ' fetchpriority="low"' if next(images) else ""
         name = re.search(r'src="([^"]*)"', image[0])[1].rpartition("/")[2]
         source = copied.get(name, Path(app.outdir, app.builder.imagedir, name))
         if source.is_file() and not re.search(r"\b(width|height)[=:]", image[0]):

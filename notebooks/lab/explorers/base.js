@@ -81,9 +81,9 @@ function fill(element, attributes, children) {
 
 function start(name, mount) {
   for (const place of document.querySelectorAll(`[data-explorer="${name}"]:not([data-live])`)) {
-    place.dataset.live = "";
-    const root = kit.el("div");
+    const root = kit.el("div", { class: "explorer-live" });
     mount(root, JSON.parse(place.querySelector('script[type="application/json"]').textContent), kit);
-    place.querySelector(".explorer-still").replaceWith(root);
+    place.querySelector(".explorer-still").after(root);
+    place.dataset.live = ""; // now the still figure is seen on paper only
   }
 }
