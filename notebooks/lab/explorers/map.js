@@ -51,9 +51,9 @@ function map(root, data, kit) {
     root.dataset.stuck = stuck;
   }
 
-  const table = kit.el("table", { style: "border-collapse: separate; border-spacing: 3px; color: var(--ink); margin: 0; table-layout: fixed; width: 100%" },
+  const table = kit.el("table", { style: "border-collapse: separate; border-spacing: 3px; color: var(--ink); margin: 0; width: 100%" },
     kit.el("caption", { style: "caption-side: top; color: var(--soft); font-size: 0.85rem; padding: 0; text-align: left" }, kit.say("Gain by learning rate: tap a cell to see its runs")),
-    kit.el("tr", {}, kit.el("td", { style: "border: 0; padding: 0; width: 27%" }), ...data.rates.map((rate) => kit.el("th", { scope: "col", style: "border: 0; font-size: 0.8rem; padding: 0; text-align: center" }, rate))),
+    kit.el("tr", {}, kit.el("td", { style: "border: 0; padding: 0" }), ...data.rates.map((rate) => kit.el("th", { scope: "col", style: `border: 0; font-size: 0.8rem; padding: 0; text-align: center; width: ${73 / data.rates.length}%` }, rate))),
     ...data.rows.map((row, i) => kit.el("tr", {},
       kit.el("th", { scope: "row", style: "border: 0; font-size: 0.8rem; font-weight: 400; line-height: 1.15; padding: 0; text-align: left" }, row.block, kit.el("br"), row.warm ? kit.say("warm-up") : kit.say("none")),
       ...row.cells.map((cell, j) => {
@@ -68,7 +68,7 @@ function map(root, data, kit) {
       }))));
   const pressed = kit.el("style", {}, ".explorer button[aria-pressed='true'] { border-color: var(--ink); box-shadow: inset 0 0 0 2px var(--ink); }");
   root.setAttribute("aria-label", kit.say("The map: gain by learning rate, warm-up and block"));
-  root.append(pressed, table, picture, said);
+  root.append(pressed, kit.el("div", { style: "overflow-x: auto; padding: 2px" }, table), picture, said);
   choose(...data.start);
 }
 
