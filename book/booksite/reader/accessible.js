@@ -22,6 +22,12 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   });
 
+  // A tooltip of the theme is for a pointer that rests and for the keyboard; after a tap it would stay.
+  let touched = false;
+  document.addEventListener("pointerover", (event) => (touched = event.pointerType === "touch"), true);
+  document.addEventListener("keydown", () => (touched = false), true);
+  document.addEventListener("show.bs.tooltip", (event) => touched && event.preventDefault());
+
   // A sidebar that lies over the page keeps the focus until it is closed, and its button says whether it is open.
   for (const side of ["primary", "secondary"]) {
     const sidebar = document.querySelector(`.bd-sidebar-${side}`);

@@ -10,8 +10,8 @@ from sphinx.application import Sphinx
 REPAIRS = [
     # docutils: an entry of a bibliography has a role that is deprecated, in a list that may hold list items alone
     (re.compile(r' role="doc-biblioentry"'), ' role="listitem"'),
-    # docutils: a table's empty corner is no header
-    (re.compile(r'<th class="head[^"]*">\s*(<p></p>)?\s*</th>'), "<td></td>"),
+    # docutils, and tables that notebooks show: an empty corner is no header
+    (re.compile(r"<th((?:\s[^>]*)?)>(?:\s|&nbsp;|&#160;|\xa0|<p>\s*</p>)*</th>"), r"<td\1></td>"),
     # sphinx-exercise: the same id for every exercise and every solution of a page
     (re.compile(r'<section id="(exercise|solution)-content">'), "<section>"),
 ]
