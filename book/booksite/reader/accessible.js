@@ -49,7 +49,7 @@ document.addEventListener("DOMContentLoaded", () => {
     };
     button.addEventListener("click", () => setTimeout(tell)); // after the theme's own listener
     document.addEventListener("change", tell, true);
-    window.addEventListener("resize", tell);
+    for (const change of ["resize", "pageshow"]) window.addEventListener(change, tell); // browsers open it on the way back
     sidebar.addEventListener("keydown", (event) => event.key === "Escape" && close(), true); // the theme moves the focus
     sidebar.addEventListener("click", (event) => {
       if (event.target.closest("a[href^='#']") && getComputedStyle(sidebar).position === "fixed") close();

@@ -108,7 +108,7 @@ function inside(root, data, kit) {
     ]));
     const spoken = data.arms.map((arm) => `${arm.name}: ${charts.map((chart, row) => `${chart.name} ${shown(mean(arm, row))}`).join(", ")}`).join(". ");
     picture.setAttribute("aria-label", kit.say("After update {n}, means of the seeds. {values}.", { n: data.updates[i], values: spoken }));
-    const first = data.arms.map((arm) => `${arm.name} ${shown(mean(arm, 0))}`).join(", ");
+    const first = data.arms.map((arm) => `${shown(mean(arm, 0))} (${arm.name})`).join(", ");
     said.tell(`${kit.say("The numbers are means of the seeds after {n} updates.", { n: data.updates[i] })} ${charts[0].name}: ${first}.`);
     root.dataset.update = data.updates[i];
   });
