@@ -165,7 +165,6 @@ def test_a_tooltip_comes_by_pointer_and_keyboard_and_not_after_a_tap(browser, sa
         ("<th>&nbsp;</th>", True),
         ("<thead></thead>", False),
         ('<th class="head"><p>words</p></th>', False),
-        ('<th><span class="math">\\(x\\)</span></th>', False),
     ],
 )
 def test_a_head_that_is_empty_is_none(head, repaired):
@@ -174,6 +173,15 @@ def test_a_head_that_is_empty_is_none(head, repaired):
     assert (head not in context["body"]) == repaired
     assert "<th>b</th>" in context["body"] and context["body"].count("<td") == repaired
     assert ('colspan="2"' in context["body"]) == ("colspan" in head)
+
+
+def test_a_head_with_a_formula_has_a_name():
+    head = '<th class="head"><p>by <span class="math">\\(1/\\sqrt{d_k}\\)</span> &amp; “%s”</p></th>'
+    context = {"body": f"<table><tr><th>a</th>{head % 'x'}{head % 'y'}</tr><tr><td>\\(z\\)</td></tr></table>"}
+    accessible.repair(None, "", "", context, None)
+    heads = BeautifulSoup(context["body"], "html.parser").select("th")
+    assert [each.get("aria-label") for each in heads] == [None, "by 1/√d_k & “x”", "by 1/√d_k & “y”"]
+    assert heads[1].text == "by \\(1/\\sqrt{d_k}\\) & “x”"
 
 
 def test_the_focus_is_seen_on_the_buttons_of_the_header_and_of_solutions(browser, chapter):

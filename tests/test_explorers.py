@@ -3,8 +3,6 @@
 And what all of them have in common, each with some data.
 """
 
-import math
-
 import pytest
 import torch
 from scipy import stats
