@@ -56,7 +56,7 @@ STRAY = """() => [...document.querySelectorAll("*")].filter((e) => e.tabIndex >=
   const outside = box.left < -1 || box.right > innerWidth + 1 || box.bottom < 1 || box.top > innerHeight - 1;
   return outside || !box.width || !box.height || !e.checkVisibility({ visibilityProperty: true });
 }).map((e) => e.outerHTML.slice(0, 120))"""
-STILL = "* { animation: none !important; transition: none !important }"
+STILL = "* { animation: none !important; scroll-behavior: auto !important; transition: none !important }"
 
 
 def test_what_has_the_focus_is_seen(browser, site):

@@ -306,7 +306,8 @@ OVER = """() => {
   for (const part of explorer.querySelectorAll(":is(button, th, label, legend, p, output, text):not(.spoken)")) {
     const words = new Range();
     words.selectNodeContents(part);
-    const room = part.matches("button, th") ? part.getBoundingClientRect() : box;
+    const cuts = part.ownerSVGElement && getComputedStyle(part.ownerSVGElement).overflow !== "visible";
+    const room = part.matches("button, th") ? part.getBoundingClientRect() : cuts ? part.ownerSVGElement.getBoundingClientRect() : box;
     const scrolls = [...document.querySelectorAll(".explorer [style*=overflow]")].some((each) => each.contains(part));
     if (out(words.getBoundingClientRect(), room) || (!scrolls && out(room, box))) found.push([part.tagName, part.textContent]);
   }
@@ -327,27 +328,26 @@ def test_no_word_is_cut(browser, page, width, style):
         assert found == []
 
 
-# How long the page is busy with a move of a control, in milliseconds
-BUSY = """(control) => {
+# How long the page is busy with each slider at its end and each button, in milliseconds
+BUSY = """() => [...document.querySelectorAll(".explorer :is(input[type=range], button)")].map((control) => {
   const start = performance.now();
   if (control.type === "range") {
     control.value = control.max;
     control.dispatchEvent(new Event("input"));
   } else control.click();
   document.querySelector(".explorer").getBoundingClientRect();
-  return performance.now() - start;
-}"""
+  return [performance.now() - start, (control.labels?.[0] ?? control).textContent];
+})"""
 
 
 def test_every_control_answers_within_a_tenth_of_a_second_on_a_phone(browser, page):
     with opened(browser, page, width=375, reduced_motion="reduce") as tab:
         tab.context.new_cdp_session(tab).send("Emulation.setCPUThrottlingRate", {"rate": 6})
-        slow = {}
-        for control in tab.locator(".explorer :is(input, button)").all():
-            name = control.evaluate("e => (e.labels?.[0] ?? e).textContent")
-            times = [control.evaluate(BUSY) for _ in range(5)]
-            slow |= {name: min(times)} if min(times) > 100 else {}  # other programs only ever add to it
-        assert slow == {}
+        for radio in [None, *tab.get_by_role("radio").all()]:
+            if radio:
+                radio.check(force=True)
+            times = zip(*(tab.evaluate(BUSY) for _ in range(5)), strict=True)
+            assert [min(each) for each in times if min(each)[0] > 100] == []  # other programs only ever add to it
 
 
 def test_a_swipe_upwards_scrolls_and_one_sideways_or_a_tap_moves_the_slider(browser, page):

@@ -8,11 +8,16 @@ function sums(n, copies, random) {
   return Array.from({ length: SUMS }, () => (copies ? n * normal() : Math.sqrt(squares(n, normal, random))) * normal());
 }
 
-// The sum of the squares of n normal numbers; those of two are together −2 log of a uniform number.
+// The sum of the squares of n normal numbers; those of two are together −2 log of a uniform number. Logarithms take long.
 function squares(n, normal, random) {
-  let sum = n % 2 ? normal() ** 2 : 0;
-  for (let i = 1; i < n; i += 2) sum -= 2 * Math.log(1 - random());
-  return sum;
+  let sum = n % 2 ? normal() ** 2 : 0, product = 1;
+  for (let i = 1; i < n; i += 2) {
+    product *= 1 - random();
+    if (product > 1e-250) continue;
+    sum -= 2 * Math.log(product);
+    product = 1;
+  }
+  return sum - 2 * Math.log(product);
 }
 
 function variance(values) {

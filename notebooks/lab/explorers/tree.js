@@ -50,11 +50,14 @@ function decoders(children, over, length, kit, random) {
 
 function mount(root, data, kit) {
   const tokens = [...data.names];
-  const over = ({ text }) => text.endsWith(tokens[data.end]) || [...text].length === data.length;
+  const ends = {}; // by text
+  const over = ({ text }) => (ends[text] ??= text.endsWith(tokens[data.end]) || [...text].length === data.length);
   const state = { temperature: 1, rule: "argmax", width: 2 };
-  const children = ({ text, p }) => kit.softmax(data.steps[text], state.temperature)
-    .map((chance, i) => ({ text: text + tokens[i], p: p * chance, chance }))
-    .filter((child) => child.chance > 0);
+  let families = {}; // what may follow each prefix at this temperature, which a thousand runs ask for many times
+  const family = (text) => kit.softmax(data.steps[text], state.temperature)
+    .map((chance, i) => ({ text: text + tokens[i], chance }))
+    .filter(({ chance }) => chance > 0);
+  const children = ({ text, p }) => (families[text] ??= family(text)).map((child) => ({ ...child, p: p * child.chance }));
   const run = decoders(children, over, data.length, kit, kit.random(Date.now()));
 
   // Where each prefix stands, as long as it is possible at all.
@@ -171,7 +174,7 @@ function mount(root, data, kit) {
         clear();
       }),
       width,
-      kit.slider(kit.say("Temperature"), { min: 0, max: 2, step: 0.1, value: 1, show: (t) => (t === 0 ? "0" : t.toFixed(1)) }, (t) => { state.temperature = t; clear(); })),
+      kit.slider(kit.say("Temperature"), { min: 0, max: 2, step: 0.1, value: 1, show: (t) => (t === 0 ? "0" : t.toFixed(1)) }, (t) => { state.temperature = t; families = {}; clear(); })),
     kit.el("div", { class: "controls" }, kit.button(kit.say("Run once"), once), kit.button(kit.say("Run 1,000"), many), kit.button(kit.say("Clear"), clear)),
     picture, said);
 }
