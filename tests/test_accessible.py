@@ -133,7 +133,9 @@ def test_where_storage_is_forbidden_the_buttons_work_and_nothing_complains(brows
 
 def test_a_tooltip_comes_by_pointer_and_keyboard_and_not_after_a_tap(browser, sample):
     page = (sample.root / "_build" / "html" / "notebooks" / "small.html").as_uri()
-    with opened(browser, page, width=375, has_touch=True) as tab:
+    with opened(browser, page, width=375, has_touch=True, is_mobile=True) as tab:
+        says = "e => getComputedStyle(e, '::after').display"
+        assert tab.locator(".copybtn").first.evaluate(says) == "none"
         shown = tab.locator(".tooltip")
         for button in tab.locator("main button[data-bs-toggle=tooltip]:visible").all():
             button.tap()
