@@ -7,13 +7,17 @@ import re
 
 from sphinx.application import Sphinx
 
+FORMULA = re.compile(r'<span class="math[^"]*">\\\((.*?)\\\)</span>', re.S)
+
 
 def spoken(head: re.Match) -> str:
-    """A table's head with a name in which its formulas are words; of their MathML no browser makes one."""
-    words = re.sub(r"<[^>]+>|\\[()]", "", head[2])
-    words = re.sub(r"\\sqrt\s*", "√", words)
-    words = " ".join(re.sub(r"[{}\\]", "", words).split()).replace('"', "&quot;")
-    return f'<th{head[1]} aria-label="{words}">{head[2]}</th>'
+    """A table's head whose formulas are words to screen readers: no browser names a head after the MathML in it."""
+
+    def both(formula: re.Match) -> str:
+        words = re.sub(r"[{}\\]", "", re.sub(r"\\sqrt\s*", "√", formula[1])).strip()
+        return f'<span aria-hidden="true">{formula[0]}</span><span class="visually-hidden">{words}</span>'
+
+    return FORMULA.sub(both, head[0])
 
 
 REPAIRS = [
@@ -21,8 +25,8 @@ REPAIRS = [
     (re.compile(r' role="doc-biblioentry"'), ' role="listitem"'),
     # docutils, and tables that notebooks show: an empty corner is no header
     (re.compile(r"<th((?:\s[^>]*)?)>(?:\s|&nbsp;|&#160;|\xa0|<p>\s*</p>)*</th>"), r"<td\1></td>"),
-    # MathJax: a head with a formula has no name, or a part of it
-    (re.compile(r"<th((?:\s[^>]*)?)>((?:(?!</th>).)*\\\((?:(?!</th>).)*)</th>", re.S), spoken),
+    # MathJax: a head that is a formula has no name
+    (re.compile(r"<th\b.*?</th>", re.S), spoken),
     # sphinx-exercise: the same id for every exercise and every solution of a page
     (re.compile(r'<section id="(exercise|solution)-content">'), "<section>"),
 ]
