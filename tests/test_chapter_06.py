@@ -121,7 +121,7 @@ def test_the_explorer_shows_the_case_that_is_chosen(page, i):
         slide(page, place)
         assert ratio(page) == pytest.approx(100 * (i + 1) + step)
         assert page.locator("[data-law]").count() == 0
-        assert f"after {step} updates" in page.get_by_role("status").text_content()
+        assert f"after {step} updates" in page.locator(".said").text_content()
 
 
 def test_the_explorer_keeps_the_depth_when_the_norm_changes(page):

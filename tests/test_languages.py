@@ -201,8 +201,8 @@ def test_explorers_speak_in_a_browser(both, browser):
     tab = browser.new_page()
     tab.goto((both.root / "_build" / LANGUAGE / "html" / "notebooks" / "small.html").as_uri())
     tab.get_by_text("DRAW ONCE").click()
-    assert tab.locator('[data-explorer="dial"] [role=status]').inner_text().startswith("OUT CAME:")
-    assert tab.locator('[data-explorer="map"] [role=status]').inner_text().startswith("THE NUMBERS ARE MEANS")
+    assert tab.locator('[data-explorer="dial"] .said').inner_text().startswith("OUT CAME:")
+    assert tab.locator('[data-explorer="map"] .said').inner_text().startswith("THE NUMBERS ARE MEANS")
     assert tab.locator(".code-switch").inner_text() == "SHOW CODE"
     tab.close()
 

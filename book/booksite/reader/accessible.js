@@ -22,6 +22,12 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   });
 
+  // A tooltip of the theme is for a pointer that rests and for the keyboard; after a tap it would stay.
+  let touched = false;
+  document.addEventListener("pointerover", (event) => (touched = event.pointerType === "touch"), true);
+  document.addEventListener("keydown", () => (touched = false), true);
+  document.addEventListener("show.bs.tooltip", (event) => touched && event.preventDefault());
+
   // A sidebar that lies over the page keeps the focus until it is closed, and its button says whether it is open.
   for (const side of ["primary", "secondary"]) {
     const sidebar = document.querySelector(`.bd-sidebar-${side}`);
@@ -43,7 +49,7 @@ document.addEventListener("DOMContentLoaded", () => {
     };
     button.addEventListener("click", () => setTimeout(tell)); // after the theme's own listener
     document.addEventListener("change", tell, true);
-    window.addEventListener("resize", tell);
+    for (const change of ["resize", "pageshow"]) window.addEventListener(change, tell); // browsers open it on the way back
     sidebar.addEventListener("keydown", (event) => event.key === "Escape" && close(), true); // the theme moves the focus
     sidebar.addEventListener("click", (event) => {
       if (event.target.closest("a[href^='#']") && getComputedStyle(sidebar).position === "fixed") close();

@@ -1,4 +1,7 @@
-// What every explorer uses. Controls are the browser's own, so that keyboard and screen readers know them.
+// What every explorer uses. Controls are the browser's own, so that keyboard and screen readers know them. A page that is
+// loaded again starts again: browsers, which would set the controls and not the picture, are asked to leave them alone.
+const REST = 400; // milliseconds
+const SIDEWAYS = 8; // pixels
 const kit = {
   // Words for the reader, in the language of the page; {n} stands for the value n. The page sets `words`, after this.
   words: {},
@@ -14,14 +17,32 @@ const kit = {
   },
   // A slider with its value shown: `show` makes the text, `act` is called with the number, now and at each move.
   slider(label, { min, max, step, value, show = String }, act) {
-    const output = kit.el("span", { class: "value" }); // no <output>: the label would be its own
-    const input = kit.el("input", { type: "range", min, max, step, value });
+    const output = kit.el("span", { class: "value", "aria-hidden": "true" }); // else a part of the slider's name
+    const input = kit.el("input", { type: "range", autocomplete: "off", min, max, step, value });
     const turn = () => {
       output.textContent = show(Number(input.value));
       input.setAttribute("aria-valuetext", output.textContent);
       act(Number(input.value));
     };
-    input.addEventListener("input", turn);
+    // A finger may land here to scroll the page: the slider stays where it is until the finger goes sideways or lifts.
+    let touch = null;
+    input.addEventListener("pointerdown", (event) => {
+      touch = event.pointerType === "touch" ? { x: event.clientX, before: input.value, asked: input.value } : null;
+    });
+    input.addEventListener("input", () => {
+      if (!touch) return turn();
+      touch.asked = input.value;
+      input.value = touch.before;
+    });
+    const lift = () => {
+      if (!touch) return;
+      input.value = touch.asked;
+      touch = null;
+      turn();
+    };
+    input.addEventListener("pointermove", (event) => touch && Math.abs(event.clientX - touch.x) > SIDEWAYS && lift());
+    input.addEventListener("pointerup", lift);
+    input.addEventListener("pointercancel", () => (touch = null)); // the page scrolls
     queueMicrotask(turn);
     return kit.el("label", { class: "slider" }, `${label}: `, output, input);
   },
@@ -29,7 +50,7 @@ const kit = {
   choice(legend, options, act, value = Object.keys(options)[0]) {
     const name = `explorer-${(serial += 1)}`;
     const radios = Object.entries(options).map(([each, words]) => {
-      const input = kit.el("input", { type: "radio", name, value: each, onchange: () => act(each) });
+      const input = kit.el("input", { type: "radio", autocomplete: "off", name, value: each, onchange: () => act(each) });
       input.checked = each === value;
       return kit.el("label", { class: "option" }, input, kit.el("span", {}, words));
     });
@@ -39,9 +60,18 @@ const kit = {
   button(words, act) {
     return kit.el("button", { type: "button", onclick: act }, words);
   },
-  // A line that screen readers read out when it changes.
+  // A line that tells what is found now, at once; screen readers read it out when nothing has moved for a while.
   said() {
-    return kit.el("p", { class: "said", role: "status", "aria-live": "polite" });
+    const seen = kit.el("p", { class: "said", "aria-hidden": "true" });
+    const spoken = kit.el("p", { class: "spoken", role: "status", "aria-live": "polite" });
+    let timer;
+    const tell = (words) => {
+      seen.textContent = words;
+      clearTimeout(timer);
+      if (spoken.isConnected) timer = setTimeout(() => (spoken.textContent = words), REST);
+      else spoken.textContent = words;
+    };
+    return Object.assign(kit.el("div", {}, seen, spoken), { tell });
   },
   // Random numbers in [0, 1) from a seed, by mulberry32.
   random(seed) {
@@ -81,9 +111,10 @@ function fill(element, attributes, children) {
 
 function start(name, mount) {
   for (const place of document.querySelectorAll(`[data-explorer="${name}"]:not([data-live])`)) {
-    const root = kit.el("div", { class: "explorer-live" });
+    place.dataset.live = "";
+    const root = kit.el("div", { class: "explorer-live", role: "group" }); // `mount` gives it its name, an aria-label
     mount(root, JSON.parse(place.querySelector('script[type="application/json"]').textContent), kit);
-    place.querySelector(".explorer-still").after(root);
-    place.dataset.live = ""; // now the still figure is seen on paper only
+    // when the controls have set themselves, so that nothing of it is read out as a change; the still is then for paper
+    setTimeout(() => place.querySelector(".explorer-still").after(root));
   }
 }

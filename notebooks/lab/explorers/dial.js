@@ -120,7 +120,7 @@ function mount(root, data, kit) {
     }
     const spoken = after.map((p, i) => `${i < SHOWN ? context.words[i] : kit.say("all others")} ${percent(p)}`).join(", ");
     picture.setAttribute("aria-label", kit.say("After “{text}”: {words}.", { text: context.text, words: spoken }));
-    said.textContent = words || kit.say("After “{text} …” the argmax is {word}.", { text: context.text, word: word(0) });
+    said.tell(words || kit.say("After “{text} …” the argmax is {word}, with {probability}.", { text: context.text, word: word(0), probability: percent(after[0]) }));
   }
 
   const settings = kit.el("div", { style: "flex: 1 1 12rem" });
@@ -144,6 +144,7 @@ function mount(root, data, kit) {
     }));
     controls.push(settings);
   }
+  root.setAttribute("aria-label", kit.say("The dial: a model’s next token"));
   root.append(
     kit.el("div", { class: "controls" }, ...controls),
     kit.el("div", { class: "controls" },

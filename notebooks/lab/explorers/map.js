@@ -46,14 +46,14 @@ function map(root, data, kit) {
     const name = kit.say("{block}, rate {rate}", { block: words(data.rows[row]), rate: data.rates[column] });
     picture.setAttribute("aria-label", kit.say("Gain by step. {run}: the seeds end at {gains}.", { run: name, gains }));
     const found = kit.say("{run}: gains of {gains}; stuck: {stuck} of {n}.", { run: name, gains, stuck, n: cell.ends.length });
-    said.textContent = `${found} ${warm ? kit.say("Dashed: without warm-up.") : kit.say("Dashed: with warm-up.")}`;
+    said.tell(`${found} ${warm ? kit.say("Dashed: without warm-up.") : kit.say("Dashed: with warm-up.")}`);
     for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.row === String(row) && button.dataset.column === String(column)));
     root.dataset.stuck = stuck;
   }
 
-  const table = kit.el("table", { style: "border-collapse: separate; border-spacing: 3px; color: var(--ink); margin: 0; table-layout: fixed; width: 100%" },
+  const table = kit.el("table", { style: "border-collapse: separate; border-spacing: 3px; color: var(--ink); margin: 0; width: 100%" },
     kit.el("caption", { style: "caption-side: top; color: var(--soft); font-size: 0.85rem; padding: 0; text-align: left" }, kit.say("Gain by learning rate: tap a cell to see its runs")),
-    kit.el("tr", {}, kit.el("td", { style: "border: 0; padding: 0; width: 27%" }), ...data.rates.map((rate) => kit.el("th", { scope: "col", style: "border: 0; font-size: 0.8rem; padding: 0; text-align: center" }, rate))),
+    kit.el("tr", {}, kit.el("td", { style: "border: 0; padding: 0" }), ...data.rates.map((rate) => kit.el("th", { scope: "col", style: `border: 0; font-size: 0.8rem; padding: 0; text-align: center; width: ${73 / data.rates.length}%` }, rate))),
     ...data.rows.map((row, i) => kit.el("tr", {},
       kit.el("th", { scope: "row", style: "border: 0; font-size: 0.8rem; font-weight: 400; line-height: 1.15; padding: 0; text-align: left" }, row.block, kit.el("br"), row.warm ? kit.say("warm-up") : kit.say("none")),
       ...row.cells.map((cell, j) => {
@@ -67,7 +67,8 @@ function map(root, data, kit) {
         return kit.el("td", { style: "border: 0; padding: 0" }, button);
       }))));
   const pressed = kit.el("style", {}, ".explorer button[aria-pressed='true'] { border-color: var(--ink); box-shadow: inset 0 0 0 2px var(--ink); }");
-  root.append(pressed, table, picture, said);
+  root.setAttribute("aria-label", kit.say("The map: gain by learning rate, warm-up and block"));
+  root.append(pressed, kit.el("div", { style: "overflow-x: auto; padding: 2px" }, table), picture, said);
   choose(...data.start);
 }
 
@@ -96,7 +97,7 @@ function inside(root, data, kit) {
   }
   picture.append(cursor);
 
-  const key = kit.el("p", { style: "font-size: 0.9rem; margin: 0 0 0.3rem" },
+  const key = kit.el("p", { class: "key", style: "font-size: 0.9rem; margin: 0 0 0.3rem" },
     ...data.arms.flatMap((arm, i) => [i ? " · " : "", kit.el("span", { style: `color: var(--${arm.color}); font-weight: 600` }, arm.name)]));
   const slider = kit.slider(kit.say("After update"), { min: 0, max: data.updates.length - 1, step: 1, value: data.at ?? 0, show: (i) => String(data.updates[i]) }, (i) => {
     const mean = (arm, row) => arm.runs.reduce((sum, run) => sum + run[row][i], 0) / arm.runs.length;
@@ -107,8 +108,10 @@ function inside(root, data, kit) {
     ]));
     const spoken = data.arms.map((arm) => `${arm.name}: ${charts.map((chart, row) => `${chart.name} ${shown(mean(arm, row))}`).join(", ")}`).join(". ");
     picture.setAttribute("aria-label", kit.say("After update {n}, means of the seeds. {values}.", { n: data.updates[i], values: spoken }));
-    said.textContent = kit.say("The numbers are means of the seeds after {n} updates.", { n: data.updates[i] });
+    const first = data.arms.map((arm) => `${shown(mean(arm, 0))} (${arm.name})`).join(", ");
+    said.tell(`${kit.say("The numbers are means of the seeds after {n} updates.", { n: data.updates[i] })} ${charts[0].name}: ${first}.`);
     root.dataset.update = data.updates[i];
   });
+  root.setAttribute("aria-label", kit.say("A few runs, update by update"));
   root.append(key, slider, picture, said);
 }

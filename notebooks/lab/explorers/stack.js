@@ -56,7 +56,7 @@ function mount(root, data, kit) {
     picture.dataset.size = size;
     picture.dataset.layers = n;
     picture.setAttribute("aria-label", `${words} ${kit.say("The stream ends at a mean square of {size}.", { size: round(size) })}`);
-    said.textContent = words;
+    said.tell(words);
   }
   const round = (x) => (x < 10 ? x.toPrecision(2) : Math.round(x).toLocaleString("en"));
 
@@ -72,6 +72,7 @@ function mount(root, data, kit) {
       setting.replaceChildren(kit.slider(kit.say("Layers"), { min: 0, max: offered.length - 1, step: 1, value: at, show: (i) => String(offered[i]) }, (i) => { state.depth = offered[i]; show(); }));
     }
   }
+  root.setAttribute("aria-label", kit.say("The stack: stream and gradient, layer by layer"));
   root.append(
     kit.el("div", { class: "controls" },
       kit.choice(kit.say("Norm"), { "Post-LN": "Post-LN", "Pre-LN": "Pre-LN" }, (norm) => { state.norm = norm; settings(); }),

@@ -1,15 +1,23 @@
 // The sum of n terms: as a score of attention, in every forward pass, and as the stream of a stack, before training.
 const SUMS = 1000, EDGE = 40, BIN = 2, KEYS = 8;
 
-// Sums of n products of two normal numbers: of n independent ones, or of n copies of one.
+// Sums of n products of two normal numbers: of n independent ones, or of n copies of one. Where one number of each product
+// is given, a sum of independent ones is normal with the sum of their squares as its variance: one draw instead of n.
 function sums(n, copies, random) {
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-  return Array.from({ length: SUMS }, () => {
-    if (copies) return n * normal() * normal();
-    let sum = 0;
-    for (let i = 0; i < n; i += 1) sum += normal() * normal();
-    return sum;
-  });
+  return Array.from({ length: SUMS }, () => (copies ? n * normal() : Math.sqrt(squares(n, normal, random))) * normal());
+}
+
+// The sum of the squares of n normal numbers; those of two are together −2 log of a uniform number. Logarithms take long.
+function squares(n, normal, random) {
+  let sum = n % 2 ? normal() ** 2 : 0, product = 1;
+  for (let i = 1; i < n; i += 2) {
+    product *= 1 - random();
+    if (product > 1e-250) continue;
+    sum -= 2 * Math.log(product);
+    product = 1;
+  }
+  return sum - 2 * Math.log(product);
 }
 
 function variance(values) {
@@ -93,7 +101,7 @@ function mount(root, data, kit) {
   }
 
   function tell(words) {
-    said.textContent = words;
+    said.tell(words);
     picture.setAttribute("aria-label", words);
   }
   function show() {
@@ -124,6 +132,7 @@ function mount(root, data, kit) {
       }), kit.button(kit.say("Before training"), () => set({ trained: false }))]),
     );
   }
+  root.setAttribute("aria-label", kit.say("The sum of n terms"));
   root.append(
     kit.el("div", { class: "controls" }, kit.choice(kit.say("The sum is"), { score: kit.say("a score of attention"), stream: kit.say("the stream of a stack") }, (view) => {
       state.view = view;

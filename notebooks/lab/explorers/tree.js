@@ -50,11 +50,14 @@ function decoders(children, over, length, kit, random) {
 
 function mount(root, data, kit) {
   const tokens = [...data.names];
-  const over = ({ text }) => text.endsWith(tokens[data.end]) || [...text].length === data.length;
+  const ends = {}; // by text
+  const over = ({ text }) => (ends[text] ??= text.endsWith(tokens[data.end]) || [...text].length === data.length);
   const state = { temperature: 1, rule: "argmax", width: 2 };
-  const children = ({ text, p }) => kit.softmax(data.steps[text], state.temperature)
-    .map((chance, i) => ({ text: text + tokens[i], p: p * chance, chance }))
-    .filter((child) => child.chance > 0);
+  let families = {}; // what may follow each prefix at this temperature, which a thousand runs ask for many times
+  const family = (text) => kit.softmax(data.steps[text], state.temperature)
+    .map((chance, i) => ({ text: text + tokens[i], chance }))
+    .filter(({ chance }) => chance > 0);
+  const children = ({ text, p }) => (families[text] ??= family(text)).map((child) => ({ ...child, p: p * child.chance }));
   const run = decoders(children, over, data.length, kit, kit.random(Date.now()));
 
   // Where each prefix stands, as long as it is possible at all.
@@ -68,14 +71,17 @@ function mount(root, data, kit) {
   })("");
   const picture = kit.svg("svg", { viewBox: `0 0 360 ${34 + 25 * leaves.length}`, role: "img" });
   const said = kit.said();
-  let counts, runs, timer;
+  let counts, runs, timer, chances;
+  const probability = (text) => chances[text]?.p ?? 0;
 
   function clear() {
     clearTimeout(timer);
     counts = Object.fromEntries(leaves.map((text) => [text, 0]));
     runs = 0;
     show();
-    said.textContent = kit.say("Run it once, and see which prefixes it keeps at each step.");
+    const text = leaves.reduce((best, each) => (probability(each) > probability(best) ? each : best));
+    const found = kit.say("The likeliest text is {text}, at {p}.", { text, p: probability(text).toFixed(3) });
+    said.tell(`${found} ${kit.say("Run the {rule} once, and see which prefixes it keeps at each step.", { rule: name() })}`);
   }
   function name() {
     const { words, named } = rules[state.rule];
@@ -95,7 +101,7 @@ function mount(root, data, kit) {
       if (last) count(kept[step]);
       show(kept[step]);
       const texts = kept[step].map(({ text }) => text).join(", ");
-      said.textContent = last ? kit.say("The {rule} gives {texts}.", { rule: name(), texts }) : kit.say("Step {n}: it keeps {texts}.", { n: step + 1, texts });
+      said.tell(last ? kit.say("The {rule} gives {texts}.", { rule: name(), texts }) : kit.say("Step {n}: it keeps {texts}.", { n: step + 1, texts }));
       step += 1;
       if (!last) timer = setTimeout(next, 900);
     })();
@@ -107,19 +113,19 @@ function mount(root, data, kit) {
     const back = leaves.filter((text) => counts[text]);
     const always = back.every((text) => counts[text] === runs);
     const counted = { n: runs.toLocaleString("en"), rule: name() };
-    said.textContent = always
+    said.tell(always
       ? kit.say("{n} runs of {rule}: always {texts}.", { ...counted, texts: back.join(", ") })
-      : kit.say("{n} runs of {rule}: {different} different texts came back.", { ...counted, different: back.length });
+      : kit.say("{n} runs of {rule}: {different} different texts came back.", { ...counted, different: back.length }));
   }
   function show(kept = []) {
     const color = `var(${rules[state.rule].color})`;
     const lit = (text) => kept.some((each) => each.text.startsWith(text));
-    const chances = { "": { p: 1 } };
+    chances = { "": { p: 1 } };
     (function spread(parent) {
       if (!over(parent)) children(parent).forEach((child) => { chances[child.text] = child; spread(child); });
     })({ text: "", p: 1 });
     const share = (text) => (runs ? counts[text] / runs : 0);
-    const longest = Math.max(...leaves.map((text) => Math.max(chances[text]?.p ?? 0, share(text))));
+    const longest = Math.max(...leaves.map((text) => Math.max(probability(text), share(text))));
 
     const branches = [], nodes = [];
     for (const [text, { x, y }] of Object.entries(places)) {
@@ -135,7 +141,7 @@ function mount(root, data, kit) {
       nodes.push(kit.svg("text", { x, y: y + 4, "text-anchor": "middle", style: possible ? "" : "fill: var(--soft)" }, text.slice(-1)));
     }
     const rows = leaves.map((text) => {
-      const { y } = places[text], p = chances[text]?.p ?? 0, bar = (value) => Math.max(62 * value / longest, value ? 1 : 0);
+      const { y } = places[text], p = probability(text), bar = (value) => Math.max(46 * value / longest, value ? 1 : 0);
       const marks = [
         kit.svg("text", { x: 218, y: y + 4, "text-anchor": "end", style: "font-family: monospace" }, text),
         kit.svg("text", { x: 258, y: y + 4, "text-anchor": "end" }, p.toFixed(3)),
@@ -143,15 +149,15 @@ function mount(root, data, kit) {
       ];
       if (runs) {
         marks.push(kit.svg("rect", { x: 264, y: y - 1, width: bar(share(text)), height: 9, style: `fill: ${color}` }));
-        marks.push(kit.svg("text", { x: 268 + bar(share(text)), y: y + 8, style: `fill: ${color}` }, counts[text].toLocaleString("en")));
+        marks.push(kit.svg("text", { x: 358, y: y + 8, "text-anchor": "end", style: `fill: ${color}` }, counts[text].toLocaleString("en")));
       }
       return kit.svg("g", { "data-text": text, "data-probability": p, "data-count": counts[text] }, ...marks);
     });
-    const head = [[218, kit.say("text")], [258, "P"], [360, runs ? kit.say("came back") : ""]]
+    const head = [[218, kit.say("text")], [258, "P"], [358, runs ? kit.say("came back") : ""]]
       .map(([x, words]) => kit.svg("text", { x, y: 12, "text-anchor": "end", style: "fill: var(--soft)" }, words));
     picture.replaceChildren(...branches, ...nodes, ...head, ...rows);
     picture.dataset.runs = runs;
-    const texts = leaves.map((text) => `${text} ${(chances[text]?.p ?? 0).toFixed(3)}${runs ? `, ${counts[text]}` : ""}`).join("; ");
+    const texts = leaves.map((text) => `${text} ${probability(text).toFixed(3)}${runs ? `, ${counts[text]}` : ""}`).join("; ");
     picture.setAttribute("aria-label", runs
       ? kit.say("{n} texts with their probabilities and how often each came back from {runs} runs of {rule}: {texts}.", { n: leaves.length, runs, rule: name(), texts })
       : kit.say("{n} texts with their probabilities: {texts}.", { n: leaves.length, texts }));
@@ -159,6 +165,7 @@ function mount(root, data, kit) {
 
   const width = kit.slider(kit.say("Width"), { min: 1, max: 4, step: 1, value: 2 }, (value) => { state.width = value; clear(); });
   clear();
+  root.setAttribute("aria-label", kit.say("The tree: all texts of a small model"));
   root.append(
     kit.el("div", { class: "controls" },
       kit.choice(kit.say("Decode by"), Object.fromEntries(Object.entries(rules).map(([each, { words }]) => [each, words])), (rule) => {
@@ -167,7 +174,7 @@ function mount(root, data, kit) {
         clear();
       }),
       width,
-      kit.slider(kit.say("Temperature"), { min: 0, max: 2, step: 0.1, value: 1, show: (t) => (t === 0 ? "0" : t.toFixed(1)) }, (t) => { state.temperature = t; clear(); })),
+      kit.slider(kit.say("Temperature"), { min: 0, max: 2, step: 0.1, value: 1, show: (t) => (t === 0 ? "0" : t.toFixed(1)) }, (t) => { state.temperature = t; families = {}; clear(); })),
     kit.el("div", { class: "controls" }, kit.button(kit.say("Run once"), once), kit.button(kit.say("Run 1,000"), many), kit.button(kit.say("Clear"), clear)),
     picture, said);
 }
