@@ -8,7 +8,7 @@ import pytest
 import visits
 from booksite.reader import search
 from browser import served
-from conftest import opened
+from conftest import ROOT, opened
 
 FIRST, AMONG_THREE = 16, 19  # questions of the twenty whose page must be the first found, and among the first three
 QUESTIONS = {
@@ -146,13 +146,18 @@ def searched(address, browser):
 
 
 def found(tab, question: str) -> list[dict]:
-    """What the dialog shows for a question: the page, the links to its sections, the text of it all."""
+    """What the dialog shows for a question: the page, the links to its sections, the text of it all.
+
+    What is below its edge is loaded when it is scrolled to.
+    """
     tab.fill("dialog[open] input", "")
     tab.wait_for_selector(".pf-result", state="detached")
     tab.fill("dialog[open] input", question)
-    tab.wait_for_function("document.querySelector('.pf-result') && !document.querySelector('.pf-result[aria-hidden]')")
+    tab.wait_for_function(
+        "document.querySelector('.pf-result') && !document.querySelector('.pf-result:nth-child(-n + 3)[aria-hidden]')"
+    )
     return tab.eval_on_selector_all(
-        ".pf-result",
+        ".pf-result:not([aria-hidden])",
         """results => results.map((result) => ({
             address: result.querySelector(".pf-result-link").href,
             page: new URL(result.querySelector(".pf-result-link").href).pathname.split("/").pop().replace(".html", ""),
@@ -178,6 +183,25 @@ def test_questions_find_their_chapters_and_sections(searched, address):
     assert sum(rank is not None and rank <= 3 for rank in ranks.values()) >= AMONG_THREE, ranks
 
 
+@pytest.mark.parametrize("table", [TYPED, UNSEEN], ids=["typed", "unseen"])
+def test_questions_as_people_type_them_find_their_pages(searched, table):
+    """Asked as the dialog asks, without waiting for what it shows."""
+    found = searched.evaluate(
+        """async (questions) => {
+          const { search } = PagefindComponents.getInstanceManager().getInstance("default").__pagefind__;
+          const addresses = async ({ results }) => Promise.all(results.map(async (result) => (await result.data()).url));
+          return Promise.all(questions.map(async (question) => addresses(await search(question))));
+        }""",
+        list(table),
+    )
+    ranks = {}
+    for (question, pages), addresses in zip(table.items(), found, strict=True):
+        answers = tuple(f"/{page}{'_' if page.isdigit() else '.'}" for page in pages.split())
+        ranks[question] = next((rank for rank, url in enumerate(addresses, 1) if any(a in url for a in answers)), None)
+    first, three = (sum(rank is not None and rank <= most for rank in ranks.values()) for most in (1, 3))
+    assert first >= SHARE_FIRST * len(table) and three >= SHARE_AMONG_THREE * len(table), ranks
+
+
 def test_the_button_opens_the_search_and_escape_returns_to_it(address, browser):
     with opened(browser, address) as tab:
         complaints = []
@@ -191,6 +215,17 @@ def test_the_button_opens_the_search_and_escape_returns_to_it(address, browser):
         assert complaints == []
 
 
+@pytest.fixture
+def small(sample, browser):
+    """The address of the small book, in a folder, and a tab with a page of it and the search open."""
+    with served(sample.root / "_build" / "html", visits.Pages) as host:
+        address = f"{host}{visits.FOLDER.lstrip('/')}"
+        with opened(browser, f"{address}notebooks/small.html") as tab:
+            tab.keyboard.press("Control+k")
+            tab.wait_for_selector("dialog[open] input")
+            yield address, tab
+
+
 def test_the_search_works_on_a_small_book_under_a_folder(sample, browser):
     """From the root page and from one in a folder, so that neither rests on where a page lies."""
     with served(sample.root / "_build" / "html", visits.Pages) as host:
@@ -200,6 +235,135 @@ def test_the_search_works_on_a_small_book_under_a_folder(sample, browser):
                 tab.wait_for_selector("dialog[open] input")
                 addresses = [result["address"] for result in found(tab, "probabilities")]
                 assert f"{host}{visits.FOLDER.lstrip('/')}book/glossary.html" in addresses
+
+
+@pytest.mark.parametrize(
+    ("question", "pages"),
+    {
+        "why divide probabilities": ["glossary", "small"],  # one word is on either page, both are on none
+        "sofmax": ["glossary", "small"],
+        "log odds": ["glossary"],  # as `% also:` has it, and no page
+        "로짓은 왜": ["glossary"],
+        "the square root of d_k": ["small"],
+        "sqrt(d_k)": ["small"],
+    }.items(),
+)
+def test_questions_are_answered_in_any_book(small, question, pages):
+    """By what its own glossary and titles say."""
+    names = [result["page"] for result in found(small[1], question)]
+    assert {*names} >= {*pages}, names
+
+
+def test_a_quoted_question_asks_for_these_very_words(small):
+    _, tab = small
+    assert {result["page"] for result in found(tab, '"divide by"')} >= {"small"}
+    assert {result["page"] for result in found(tab, '"turns logits"')} == {"glossary"}
+
+
+def test_nothing_of_the_search_is_loaded_before_it_is_opened(sample, browser):
+    with served(sample.root / "_build" / "html", visits.Pages) as host, opened(browser) as tab:
+        asked = []
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto(f"{host}{visits.FOLDER.lstrip('/')}notebooks/small.html", wait_until="networkidle")
+        search_files = lambda: [url for url in asked if "/pagefind" in url or "questions.js" in url]
+        assert search_files() == []
+        tab.keyboard.press("Control+k")
+        tab.wait_for_selector("dialog[open] input")
+        assert search_files()
+
+
+def test_a_hit_on_the_page_that_is_open_closes_the_search_and_goes_there(small):
+    address, tab = small
+    found(tab, "a section of its own")
+    link = tab.locator('.pf-heading-link[href*="small.html#a-section"]').first
+    link.click(modifiers=["Control"])  # in another tab
+    assert tab.locator("dialog[open]").count() == 1
+    link.click()
+    tab.wait_for_selector("dialog[open]", state="detached")
+    tab.wait_for_url(f"{address}notebooks/small.html#a-section*")
+    assert tab.evaluate("document.querySelector(location.hash).getBoundingClientRect().top < innerHeight")
+
+
+def test_enter_goes_to_the_first_result(small):
+    """Also of what has just been typed, and where that is the page that is open."""
+    address, tab = small
+    field = tab.locator("dialog[open] input")
+    field.fill("")
+    field.press("Enter")
+    field.fill("nothing has qqq of this zzz")
+    field.press("Enter")
+    assert tab.locator("dialog[open]").count() == 1
+    first = found(tab, "probabilities")[0]["address"]
+    assert first != tab.url
+    for _ in range(2):
+        field.fill("")
+        field.fill("probabilities")
+        field.press("Enter")
+        tab.wait_for_url(first)
+        tab.wait_for_selector("dialog[open]", state="detached")
+        tab.wait_for_load_state("networkidle")
+        tab.keyboard.press("Control+k")
+        tab.wait_for_selector("dialog[open] input")
+
+
+@pytest.mark.parametrize("language", ["en", "ko", "fi"])  # Pagefind's own words, some longer
+@pytest.mark.parametrize("width", visits.WIDTHS)
+def test_what_is_typed_ends_before_the_button_that_clears_it(small, width, language):
+    _, tab = small
+    tab.set_viewport_size({"width": width, "height": 800})
+    tab.evaluate(
+        "language => PagefindComponents.getInstanceManager().getInstance('default').setLanguage(language)", language
+    )
+    tab.fill("dialog[open] input", "why does a model not train " * 9)
+    tab.wait_for_selector(".pf-input-clear:visible")
+    typed, button = tab.evaluate(
+        """() => {
+          const field = document.querySelector(".pf-input"), { paddingRight } = getComputedStyle(field);
+          return [field.getBoundingClientRect().right - parseFloat(paddingRight),
+                  document.querySelector(".pf-input-clear").getBoundingClientRect().left];
+        }"""
+    )
+    assert typed < button
+
+
+def test_the_names_of_terms_stand_in_the_glossary():
+    source = "% Text.\n\n:::{glossary}\nbeam search\n  Keeps *b* texts.\n  % also: beam, 빔 서치\n\nmode\n  The peak.\n:::\n\nEnd.\n"
+    assert search.names(source) == [["beam search", "beam", "빔 서치"], ["mode"]]
+    table = search.table([source], ["A second Title"], ["Of a beam-search, and the Beam."])
+    assert table["terms"][0] == {"names": ["beam search", "beam", "빔 서치"], "used": ["beam search", "beam"]}
+    assert table["terms"][1]["used"] == ["mode"]  # also where it is on no page
+    assert {"beam", "search", "title", "second"} <= {*table["words"]}
+
+
+def test_each_name_is_one_terms():
+    terms = search.names((ROOT / "book" / "glossary.md").read_text(encoding="utf-8"))
+    names = [search.letters(name) for term in terms for name in {search.letters(name) for name in term}]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_names_are_found_however_they_are_written(searched, address):
+    found_in = """async ([address, name, question]) => {
+      const { pattern } = await import(`${address}_static/questions.js`);
+      return question.replace(pattern(name), "_");
+    }"""
+    for name, question, left in [
+        ("warm-up", "warmup or warm up or Warm-ups", "_ or _ or _"),
+        ("beam search", "beam-search, beamsearch", "_, _"),
+        ("mode", "models in mode", "models in _"),
+        ("Wright–Fisher drift", "wright fisher drift", "_"),
+        ("빔 서치", "빔서치와 빔 서치에서 뭐", "_ _ 뭐"),
+        ("서치", "빔서치", "빔서치"),
+        ("1/√N (a)", "1/√N (a)", "_"),
+    ]:
+        assert searched.evaluate(found_in, [address, name, question]) == left
+
+
+def test_one_slip_makes_words_near(searched, address):
+    near = "async ([address, ...words]) => (await import(`${address}_static/questions.js`)).near(...words)"
+    for pair in ["beam beem", "temperature temperture", "token tokenn", "search saerch", "aa aaa", "mode mode"]:
+        assert searched.evaluate(near, [address, *pair.split()]), pair
+    for pair in ["beam beeem", "search shcrea", "token tkoenn", "mode mdeo"]:
+        assert not searched.evaluate(near, [address, *pair.split()]), pair
 
 
 def test_formulas_read_as_text():

@@ -11,6 +11,7 @@ const EMPTY = new Set(
   should so some tell than that the their them then there these they thing this those to too us use used uses using versus
   very vs want was we were what when where whether which while who why will with without would you your`.split(/\s+/)
 );
+const FAINT = 0.2; // of the best page's score: what has less is not shown
 const QUOTED = /^\s*".+"\s*$/; // Pagefind looks for these very words
 const ROOT = /(?:\bsqrt|\b(?:square )?root of|√)[\s(]*(?:the )?(?=[\p{L}\p{N}])/gu;
 const WORD = /√?[\p{L}\p{N}]+(?:[-'’][\p{L}\p{N}]+)*/gu;
@@ -29,9 +30,9 @@ export function near(one, other) {
 /** Finds a name, however spaces and hyphens are set, also in the plural; a Korean one with the particle after it. */
 export function pattern(name) {
   const parts = name.split(/[\s–-]+/).flatMap((part) => (/[가-힣]/.test(part) ? [...part] : part));
-  const letters = parts.map((part) => part.replace(/\W/g, "\\$&")).join("[\\s–-]*");
+  const letters = parts.map((part) => part.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&")).join("[\\s–-]*");
   const end = /[가-힣]$/.test(name) ? "[가-힣]*" : "s?(?![a-z\\p{N}])";
-  return new RegExp(`(?<![\\p{L}\\p{N}])${letters}${end}`, "gi");
+  return new RegExp(`(?<![\\p{L}\\p{N}])${letters}${end}`, "giu");
 }
 
 /** The function, asked once for each argument. */
@@ -110,7 +111,8 @@ export function answering(search, { terms, words }) {
       }
     }
     const pages = [...found].sort(([, one], [, other]) => other.score - one.score);
-    const results = pages.map(([id, { score, names }]) => ({
+    const shown = pages.filter(([, { score }]) => score >= FAINT * pages[0][1].score);
+    const results = shown.map(([id, { score, names }]) => ({
       id,
       score,
       words: [],
