@@ -49,6 +49,7 @@ softmax
 
 logit
   A number before {term}`softmax`.
+  % also: log-odds, 로짓
 :::
 """
 OPENING = """\
