@@ -6,7 +6,6 @@ template `webpack-macros.html`.
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.config import Config
 
 # What extensions put on every page, by a part of its name or text, and what stands on a page that uses it: thebe and the
 # theme's switch between versions are used on none.
@@ -16,11 +15,6 @@ USED_WITH = {
     "sphinx-design": 'class="sd-',
     "design-tabs": 'class="sd-',
 }
-
-
-def mathjax(_app: Sphinx, config: Config) -> None:
-    """Load MathJax in the parts that mathjax3_config names; sphinx-mathjax-offline has set the path of the whole."""
-    config.mathjax_path = "mathjax/startup.js"
 
 
 def used(file, body: str) -> bool:

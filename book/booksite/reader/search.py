@@ -16,7 +16,6 @@ from sphinx.application import Sphinx
 
 UNWANTED = "script, style, .headerlink, .definition, details.hide > summary, details.hide div.cell_input, div.math"
 CODE, WEIGHT = "div.highlight", "0.1"
-FORMULA = re.compile(r"\\\((.*?)\\\)", re.S)
 
 
 def plain(latex: str) -> str:
@@ -33,7 +32,7 @@ def prose(html: str) -> str:
     for code in article.select(CODE):
         code["data-pagefind-weight"] = WEIGHT
     for formula in article.select("span.math"):
-        formula.string = FORMULA.sub(lambda found: plain(found[1]), formula.text)
+        formula.string = plain(formula["data-tex"])
     for heading in article.select("section > h1, section > h2, section > h3, section > h4"):
         heading["id"] = heading.parent.attrs.pop("id")
     return f"<html><body>{article}</body></html>"
