@@ -11,6 +11,7 @@ from sphinx.util.i18n import format_date
 
 from booksite.editions import version
 from booksite.editions.languages import say
+from booksite.reader.formulas import in_words
 
 
 def cite(app: Sphinx, page: str, _template, context: dict, doctree) -> None:
@@ -23,7 +24,7 @@ def cite(app: Sphinx, page: str, _template, context: dict, doctree) -> None:
         context["citation"] = {
             "key": page.rpartition("/")[2],
             "authors": " and ".join(author["name"] for author in book["authors"]),
-            "chapter": app.env.titles[page].astext(),
+            "chapter": in_words(app.env.titles[page]),
             "book": book["title"],
             "year": date.year,
             "build": context["build"],

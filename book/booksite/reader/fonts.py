@@ -19,7 +19,7 @@ def shown(css: str) -> set[int]:
 
 def cut(font: Path, points: set[int], file: Path) -> None:
     """Write a font with these characters alone."""
-    options = subset.Options(flavor="woff", notdef_outline=True)
+    options = subset.Options(flavor="woff", notdef_outline=True, drop_tables=[*subset.Options().drop_tables, "FFTM"])
     whole = subset.load_font(font, options)
     cutter = subset.Subsetter(options)
     cutter.populate(unicodes=points)

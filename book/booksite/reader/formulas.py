@@ -12,6 +12,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,18 +28,31 @@ from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
 from booksite.reader import fonts, styles
-from booksite.reader.search import plain
 
 log = logging.getLogger(__name__)
 SCRIPT = Path(__file__).with_suffix(".cjs")
 PACKAGE = "sphinx-mathjax-offline"  # which brings MathJax; what it does as an extension is not used
 MATHJAX = Path(find_spec(PACKAGE).origin).parent / "static" / "mathjax"
 STYLE = "mathjax.css"
-FONT = re.compile(r'url\("mathjax/(.+?)\.woff"\)')
+FONT = re.compile(r'url\("mathjax/(.+?\.woff)"\)')
 RENDERER = "set"  # its name among Sphinx's renderers of formulas
 CLASSES = "math notranslate nohighlight"
 SET = re.compile(rf'<span class="{CLASSES}"[^>]* data-tex="([^"]*)".*?</mjx-container></span>', re.S)
 Formula = tuple[str, bool]  # TeX, and whether it is displayed
+
+
+def plain(tex: str) -> str:
+    """A short formula as a reader would type it: 1/√d_k; what cannot be written so is left out."""
+    text = re.sub(r"\\sqrt\{(.*?)\}|\\(?:text|mathrm)\{(.*?)\}", lambda m: f"√{m[1]}" if m[1] else m[2] or "", tex)
+    return "…" if re.search(r"[\\{}]", text) else text
+
+
+def in_words(node: nodes.Element) -> str:
+    """The text of a title or paragraph in one line, its formulas as plain text."""
+    text = node.deepcopy()
+    for formula in list(text.findall(nodes.math)):
+        formula.replace_self(nodes.Text(plain(formula.astext())))
+    return " ".join(text.astext().split())
 
 
 def configure(_app: Sphinx, config: Config) -> None:
@@ -56,12 +70,15 @@ def wanted(node: nodes.math | nodes.math_block) -> Formula:
     return (rf"\begin{{align}}\begin{{aligned}}{lines}\end{{aligned}}\end{{align}}" if len(parts) > 1 else lines), True
 
 
-def kept(app: Sphinx, name: str, *content: str | bool) -> Path:
-    """The file that keeps what was made of this content: of a formula, or of none, the style sheet."""
-    made_of = json.dumps([SCRIPT.read_text(encoding="utf-8"), version(PACKAGE), *content])
-    folder = Path(app.doctreedir).parent / ".formulas"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{hashlib.sha256(made_of.encode()).hexdigest()}.{name}"
+@cache
+def made_with() -> list[str]:
+    return [SCRIPT.read_text(encoding="utf-8"), version(PACKAGE)]
+
+
+def kept(app: Sphinx, kind: str, *content: str | bool) -> Path:
+    """The file that keeps what was made of a formula as HTML, or, as CSS, of none: the style sheet for all."""
+    made_of = json.dumps([*made_with(), *content])
+    return Path(app.doctreedir).parent / ".formulas" / f"{hashlib.sha256(made_of.encode()).hexdigest()}.{kind}"
 
 
 def typeset(app: Sphinx, formulas: Iterable[Formula]) -> dict[Formula, str]:
@@ -73,6 +90,7 @@ def typeset(app: Sphinx, formulas: Iterable[Formula]) -> dict[Formula, str]:
     command = [compute_driver_executable()[0], SCRIPT, MATHJAX]
     done = subprocess.run(command, input=json.dumps(missing), stdout=subprocess.PIPE, encoding="utf-8", check=True)
     made = json.loads(done.stdout)
+    style.parent.mkdir(parents=True, exist_ok=True)
     for formula, result in zip(missing, made["formulas"], strict=True):
         if "html" in result:
             kept(app, "html", *formula).write_text(result["html"], encoding="utf-8")
@@ -135,8 +153,8 @@ def cut(app: Sphinx, failure: Exception | None) -> None:
     folder = Path(app.outdir, "_static")
     css = (folder / styles.SHEET).read_text(encoding="utf-8")
     points = fonts.shown(css)
-    for name in sorted(set(FONT.findall(css))):
-        fonts.cut(MATHJAX / "output" / "chtml" / "fonts" / "woff-v2" / f"{name}.woff", points, folder / "mathjax" / f"{name}.woff")
+    for font in sorted(set(FONT.findall(css))):
+        fonts.cut(MATHJAX / "output/chtml/fonts/woff-v2" / font, points, folder / "mathjax" / font)
 
 
 def setup(app: Sphinx) -> None:

@@ -4,7 +4,6 @@ What is found leads to a section. Titles weigh more than text, as Pagefind has i
 function's name is found, and no common word is found for its code. A page whose metadata says `nosearch` is left out.
 """
 
-import re
 import shutil
 import subprocess
 import sys
@@ -14,14 +13,10 @@ from pathlib import Path
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
 
+from booksite.reader.formulas import plain
+
 UNWANTED = "script, style, .headerlink, .definition, details.hide > summary, details.hide div.cell_input, div.math"
 CODE, WEIGHT = "div.highlight", "0.1"
-
-
-def plain(latex: str) -> str:
-    """A short formula as a reader would type it: 1/√d_k; what cannot be written so is left out."""
-    text = re.sub(r"\\sqrt\{(.*?)\}|\\(?:text|mathrm)\{(.*?)\}", lambda m: f"√{m[1]}" if m[1] else m[2] or "", latex)
-    return "…" if re.search(r"[\\{}]", text) else text
 
 
 def prose(html: str) -> str:

@@ -7,7 +7,6 @@ place of those that are in it, which remain in _static for who wants to read the
 """
 
 import hashlib
-import itertools
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -106,11 +105,13 @@ def selectors(prelude: list) -> list[list]:
 
 def joined(sheets: Iterable[tuple[str, str]], words: set[str]) -> str:
     """The rules of the sheets, each with its place below _static, that pages and scripts of these words use."""
-    used, css = Used(words), ""
-    for place, sheet in sheets:
-        at_home = URL.sub(lambda url: f'url("{urljoin(place, url[2])}")', sheet)
-        css += "".join(used.rules(parsed(at_home)))
-    return without_unnamed(css)
+    used = Used(words)
+    return without_unnamed("".join(rule for place, sheet in sheets for rule in used.rules(parsed(moved(place, sheet)))))
+
+
+def moved(place: str, sheet: str) -> str:
+    """A sheet with the addresses in it right for one that lies in _static."""
+    return URL.sub(lambda url: f'url("{urljoin(place, url[2])}")', sheet)
 
 
 def without_unnamed(css: str) -> str:
@@ -158,9 +159,9 @@ def join(app: Sphinx, failure: Exception | None) -> None:
     html = {page: page.read_text(encoding="utf-8") for page in pages(outdir)}
     names = order([name for _, name in LINK.findall(text) if name != SHEET] for text in html.values())
     css = joined([sheet for name in names for sheet in read(folder, name)], words(outdir))
-    (folder / SHEET).write_text(css, encoding="utf-8")
+    (folder / SHEET).write_text(f"/* {' '.join(names)} */\n{css}", encoding="utf-8")
     mark = hashlib.sha256(css.encode()).hexdigest()[:8]  # else a browser would show its copy of an older one
     for page, text in html.items():
-        links = itertools.count()
-        one = lambda link: "" if next(links) else f'<link rel="stylesheet" href="{link[1]}{SHEET}?v={mark}" />\n'
-        page.write_text(LINK.sub(one, text), encoding="utf-8")
+        one = LINK.sub(rf'<link rel="stylesheet" href="\1{SHEET}?v={mark}" />\n', text, count=1)
+        first = LINK.search(one)
+        page.write_text(one[: first.end()] + LINK.sub("", one[first.end() :]) if first else one, encoding="utf-8")
