@@ -52,13 +52,13 @@ BEFORE = {
     "doctree-read": [folds.name, folds.group],
     "env-updated": [verdicts.check, formulas.prepare],
     "doctree-resolved": [cards.fill, verdicts.fill, proof.fill, explorers.fill, mentions.link],
-    "html-page-context": [languages.give, citation.cite, terms.add, sharing.tags, accessible.repair, formulas.name],
+    "html-page-context": [languages.give, citation.cite, terms.add, sharing.tags, accessible.repair],
 }
 AFTER = {
     "config-inited": [formulas.configure],
     "builder-inited": [search.no_other],
     "doctree-resolved": [lean.without_thebe],
-    "html-page-context": [lean.load, repository.lead_to_plain, pictures.place],
+    "html-page-context": [formulas.name, lean.load, repository.lead_to_plain, pictures.place],
     "build-finished": [
         pictures.shrink,
         sharing.finish,

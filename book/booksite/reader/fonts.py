@@ -18,11 +18,12 @@ def shown(css: str) -> set[int]:
 
 
 def cut(font: Path, points: set[int], file: Path) -> None:
-    """Write a font with these characters alone."""
+    """Write a font with these characters alone; one that has none of them, whose measures alone matter, stays whole."""
     options = subset.Options(flavor="woff", notdef_outline=True, drop_tables=[*subset.Options().drop_tables, "FFTM"])
     whole = subset.load_font(font, options)
     cutter = subset.Subsetter(options)
-    cutter.populate(unicodes=points)
+    held = {point for table in whole["cmap"].tables if table.isUnicode() for point in table.cmap}
+    cutter.populate(unicodes=held & points or held)
     cutter.subset(whole)
     file.parent.mkdir(parents=True, exist_ok=True)
     subset.save_font(whole, file, options)

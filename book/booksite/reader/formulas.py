@@ -141,9 +141,11 @@ def visit_display(writer: HTML5Translator, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
-def name(_app: Sphinx, _page: str, _template, context: dict, _doctree) -> None:
-    """In a page's title, which browsers show as it is, formulas are plain text."""
+def name(app: Sphinx, page: str, _template, context: dict, doctree: nodes.document | None) -> None:
+    """In a page's title, which browsers and paper show as it is, formulas are plain text."""
     context["title"] = SET.sub(lambda found: html.escape(plain(html.unescape(found[1]))), context.get("title", ""))
+    if doctree is not None:
+        context["pagetitle"] = in_words(app.env.titles[page])
 
 
 def cut(app: Sphinx, failure: Exception | None) -> None:

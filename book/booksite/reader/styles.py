@@ -117,17 +117,22 @@ def moved(place: str, sheet: str) -> str:
 def without_unnamed(css: str) -> str:
     """The same without the fonts and the animations that no rule names."""
     rules = [(rule, rule.serialize()) for rule in parsed(css)]
-    others = "".join(text for rule, text in rules if not defined(rule))
+    others = bare("".join(text for rule, text in rules if not defined(rule)))
     return "\n".join(text for rule, text in rules if not defined(rule) or defined(rule) in others)
 
 
 def defined(rule) -> str | None:
     """The name of the font or of the animation that a rule defines."""
     if rule.type == "at-rule" and rule.lower_at_keyword.endswith("keyframes"):
-        return tinycss2.serialize(rule.prelude).strip()
+        return bare(tinycss2.serialize(rule.prelude))
     if rule.type == "at-rule" and rule.lower_at_keyword == "font-face":
-        return re.search(r"""font-family:\s*["']?([^"';}]+)""", tinycss2.serialize(rule.content))[1].strip()
+        return bare(re.search(r"font-family:([^;}]+)", tinycss2.serialize(rule.content))[1])
     return None
+
+
+def bare(text: str) -> str:
+    """A name, or a text with names, without marks: Font\\ A, "Font A" and Font A are the same font."""
+    return re.sub(r"""[\\"']""", "", text).strip()
 
 
 def order(lists: Iterable[list[str]]) -> list[str]:
