@@ -9,6 +9,7 @@ place of those that are in it, which remain in _static for who wants to read the
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -118,7 +119,8 @@ def without_unnamed(css: str) -> str:
     """The same without the fonts and the animations that no rule names."""
     rules = [(rule, rule.serialize()) for rule in parsed(css)]
     others = bare("".join(text for rule, text in rules if not defined(rule)))
-    return "\n".join(text for rule, text in rules if not defined(rule) or defined(rule) in others)
+    named = lambda name: re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", others)
+    return "\n".join(text for rule, text in rules if not defined(rule) or named(defined(rule)))
 
 
 def defined(rule) -> str | None:
@@ -137,14 +139,11 @@ def bare(text: str) -> str:
 
 def order(lists: Iterable[list[str]]) -> list[str]:
     """All entries of the lists, each after those that are before it in any of them."""
-    found = []
+    found = TopologicalSorter()
     for entries in lists:
-        place = 0
-        for entry in entries:
-            if entry not in found:
-                found.insert(place, entry)
-            place = found.index(entry) + 1
-    return found
+        for before, entry in zip([None, *entries], entries, strict=False):
+            found.add(entry, *([before] if before else []))
+    return list(found.static_order())
 
 
 def read(folder: Path, name: str) -> Iterator[tuple[str, str]]:
