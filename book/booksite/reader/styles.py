@@ -2,7 +2,7 @@
 
 A rule stays if all elements, classes and ids in one of its selectors stand in a page or are words of a script that
 a page loads, which may make such an element. What a selector says of attributes, states, and in brackets as of :not(...)
-is not looked at. Of what is left, fonts, animations and variables that nothing names go too. A page links to the sheet in
+is not looked at. Of what is left, fonts and animations that nothing names go too. A page links to the sheet in
 place of those that are in it, which remain in _static for who wants to read them.
 """
 
