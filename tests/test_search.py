@@ -110,4 +110,4 @@ def test_the_search_works_on_a_small_book_under_a_folder(sample, browser):
 
 def test_formulas_are_found_as_a_reader_would_type_them(sample):
     prose = search.prose(sample.page("notebooks/small"))
-    assert "Divide by 1/√d_k, " in " ".join(BeautifulSoup(prose, "html.parser").text.split())
+    assert "Divide by √d_k, " in " ".join(BeautifulSoup(prose, "html.parser").text.split())

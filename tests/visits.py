@@ -64,9 +64,9 @@ UNFOLD = r"""() => {
 }"""
 SETTLED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-# What scrolls is a stop for the tab key, and nothing else of the text is
+# What scrolls, by more than the pixel of rounding, is a stop for the tab key, and nothing else of the text is
 STOPS = """() => [...document.querySelectorAll("article :is(pre, .pst-scrollable-table-container, .math > mjx-container)")]
-  .filter((e) => (e.scrollWidth > e.clientWidth) !== (e.tabIndex === 0)).map((e) => e.outerHTML.slice(0, 200))"""
+  .filter((e) => (e.scrollWidth > e.clientWidth + 1) !== (e.tabIndex === 0)).map((e) => e.outerHTML.slice(0, 200))"""
 # Formulas that are not set, or not for screen readers, or that show nothing; and TeX in the text
 UNSET = r"""() => {
   const found = [...document.querySelectorAll(".math")].filter((formula) => !formula.querySelector("mjx-assistive-mml math > *")

@@ -4,7 +4,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const goesOn = (box) => box.classList.toggle("goes-on", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
   const stops = new ResizeObserver((entries) => {
     for (const { target: box } of entries) {
-      const scrolls = box.scrollWidth > box.clientWidth;
+      const scrolls = box.scrollWidth > box.clientWidth + 1; // what is half a pixel wider does not
       scrolls ? box.setAttribute("tabindex", 0) : box.removeAttribute("tabindex");
       if (box.matches(".pst-scrollable-table-container")) {
         scrolls ? box.setAttribute("role", "group") : box.removeAttribute("role");
