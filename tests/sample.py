@@ -57,7 +57,7 @@ OPENING = """\
 No answer.
 
 (short-answer)=
-**The short answer.** Divide by $1/\\sqrt{d_k}$, *always*.
+**The short answer.** Divide by $\\sqrt{d_k}$, *always*.
 
 Take {term}`softmaxes <softmax>` {cite:p}`vaswani2017attention,bengio2013straight`, as {cite:t}`radford2019language` do.
 The gain is {eval}`run.gain`, see {eval}`figure.dots`, [below](#a-section-of-its-own) and

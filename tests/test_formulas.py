@@ -192,6 +192,7 @@ def test_a_formula_is_copied_as_tex(written, browser):
         (r"\sqroot{2}", r"Undefined control sequence \sqroot"),
         (r"\frac{1}{2", "Missing close brace"),
         (r"\eqref{eq-wide}", "use the role eq instead"),
+        (r"\newcommand{\half}{1/2} \half", r"Undefined control sequence \newcommand"),
     ],
 )
 @pytest.mark.parametrize("by_a_cell", [False, True])
@@ -207,8 +208,10 @@ def test_what_is_kept_is_not_set_again(tmp_path, monkeypatch):
     class App:
         doctreedir = tmp_path / ".doctrees"
 
+    labelled = [(rf"\begin{{align}}{x}\label{{a}}\end{{align}}", True) for x in "yz"]
+    assert formulas.typeset(App, labelled) == {}  # none knows another's label
     assert formulas.typeset(App, [("x", False), ("x", True), ("x", False)]) == {}
-    assert len(list((tmp_path / ".formulas").glob("*.html"))) == 2
+    assert len(list((tmp_path / ".formulas").glob("*.html"))) == 4
     monkeypatch.setattr(formulas.subprocess, "run", None)
     assert formulas.typeset(App, [("x", True)]) == {}
     monkeypatch.setattr(formulas, "made_with", lambda: ["another MathJax"])

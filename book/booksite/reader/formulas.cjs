@@ -1,9 +1,11 @@
 // Sets formulas with MathJax, in Node.js: node formulas.cjs FOLDER_OF_MATHJAX
-// Reads [[TeX, whether it is displayed], ...] as JSON; writes {formulas: [{html} or {error}, ...], style, version}.
+// Reads [[TeX, whether it is displayed], ...] as JSON; writes {formulas: [{html} or {error}, ...], style}.
 const folder = process.argv[2];
 
 const tex = {
-  packages: { "[-]": ["noundefined"] }, // which would show an unknown command in red instead of telling of it
+  // The first would show an unknown command in red instead of telling of it; by the second a formula would rest on others.
+  packages: { "[-]": ["noundefined", "newcommand"] },
+  autoload: { newcommand: [] },
   formatError: (_, error) => {
     throw error;
   },
@@ -17,6 +19,7 @@ global.MathJax = {
 
 const set = async ([text, display]) => {
   const { adaptor } = MathJax.startup;
+  MathJax.texReset(); // forget labels
   try {
     const html = adaptor.outerHTML(await MathJax.tex2chtmlPromise(text, { display }));
     if (html.includes("MathJax_ref")) throw new Error("a formula knows no other's label: use the role eq instead");
@@ -31,5 +34,5 @@ MathJax.startup.promise.then(async () => {
   const formulas = [];
   for (const formula of JSON.parse(require("fs").readFileSync(0, "utf-8"))) formulas.push(await set(formula));
   const style = MathJax.startup.adaptor.textContent(MathJax.chtmlStylesheet());
-  process.stdout.write(JSON.stringify({ formulas, style, version: MathJax.version }));
+  process.stdout.write(JSON.stringify({ formulas, style }));
 });
