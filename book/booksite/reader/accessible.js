@@ -1,10 +1,12 @@
 // What the theme leaves out for keyboards and screen readers.
 document.addEventListener("DOMContentLoaded", () => {
   // What scrolls is a stop for the tab key, also where it scrolls only once it is unfolded; nothing else is.
-  const goesOn = (box) => box.classList.toggle("goes-on", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+  // A formula is as wide as its glyphs' boxes; in the letters of another font, until its own is there, it would be wider.
+  const width = (box) => (box.matches("mjx-container") ? box.firstElementChild.offsetWidth : box.scrollWidth);
+  const goesOn = (box) => box.classList.toggle("goes-on", box.scrollLeft + box.clientWidth < width(box) - 1);
   const stops = new ResizeObserver((entries) => {
     for (const { target: box } of entries) {
-      const scrolls = box.scrollWidth > box.clientWidth + 1; // what is half a pixel wider does not
+      const scrolls = width(box) > box.clientWidth + 1; // what is half a pixel wider does not
       scrolls ? box.setAttribute("tabindex", 0) : box.removeAttribute("tabindex");
       if (box.matches(".pst-scrollable-table-container")) {
         scrolls ? box.setAttribute("role", "group") : box.removeAttribute("role");
