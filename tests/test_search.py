@@ -4,6 +4,7 @@ The questions, the pages and the thresholds were written down before any search 
 """
 
 import pytest
+from bs4 import BeautifulSoup
 
 import visits
 from booksite.reader import search
@@ -374,3 +375,8 @@ def test_formulas_read_as_text():
     assert search.plain(r"1/\sqrt{d_k}") == "1/√d_k"
     assert search.plain(r"\text{softmax}_j") == "softmax_j"
     assert search.plain(r"\frac{a}{b}") == "…"
+
+
+def test_formulas_are_found_as_a_reader_would_type_them(sample):
+    prose = search.prose(sample.page("notebooks/small"))
+    assert "Divide by √d_k, " in " ".join(prose.text.split())

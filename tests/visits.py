@@ -64,9 +64,20 @@ UNFOLD = r"""() => {
 }"""
 SETTLED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-# What scrolls is a stop for the tab key, and nothing else of the text is
-STOPS = """() => [...document.querySelectorAll("article :is(pre, .pst-scrollable-table-container, div.math > mjx-container)")]
-  .filter((e) => (e.scrollWidth > e.clientWidth) !== (e.tabIndex === 0)).map((e) => e.outerHTML.slice(0, 200))"""
+# What scrolls, by more than the pixel of rounding, is a stop for the tab key, and nothing else of the text is
+STOPS = """() => [...document.querySelectorAll("article :is(pre, .pst-scrollable-table-container, .math > mjx-container)")]
+  .filter((e) => (e.scrollWidth > e.clientWidth + 1) !== (e.tabIndex === 0)).map((e) => e.outerHTML.slice(0, 200))"""
+# Formulas that are not set, or not for screen readers, or that show nothing; and TeX in the text
+UNSET = r"""() => {
+  const found = [...document.querySelectorAll(".math")].filter((formula) => !formula.querySelector("mjx-assistive-mml math > *")
+    || formula.querySelector("mjx-merror, merror") || (formula.checkVisibility() && !formula.querySelector("mjx-math").offsetWidth));
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const { data, parentElement } = texts.currentNode;
+    if (/\\[([]|\$\$|\\begin\{/.test(data) && !parentElement.closest("pre, code, script, style")) found.push(parentElement);
+  }
+  return found.map((element) => element.outerHTML.slice(0, 200));
+}"""
 # The stills of explorers, which are for paper, are seen from now on
 STILLS = """() => {
   for (const still of document.querySelectorAll(".explorer-still")) still.style.display = "block";
@@ -132,6 +143,7 @@ class Visit(NamedTuple):
     complaints: list[str]  # of the browser, and the addresses of what is not there or belongs to somebody else
     wider: int  # than the window, in CSS pixels
     formulas: int
+    unset: list[str]  # formulas, see UNSET
     anatomy: dict  # of a chapter, see measure/anatomy.py
     paint: dict  # which files the first one waits for, see measure/weight.py
     files: dict[str, int]  # what was loaded, with its bytes on the line
@@ -169,14 +181,14 @@ def visit(browser: Browser, host: str, page: str, width: int) -> Visit:
         session.on("Network.responseReceived", lambda e: asked.update({e["requestId"]: e["response"]["url"]}))
         session.on("Network.loadingFinished", lambda e: files.update({e["requestId"]: e["encodedDataLength"]}))
         tab.goto(address, wait_until="networkidle")
-        tab.evaluate("window.MathJax?.startup.promise.then(() => document.fonts.ready).then(() => undefined)")
+        tab.evaluate("document.fonts.ready.then(() => undefined)")
         loaded = {urlsplit(asked[request]).path: size for request, size in files.items()}
         wider, paint, formulas = tab.evaluate(WIDER), tab.evaluate(PAINT), tab.locator("mjx-container").count()
         anatomy = measure(tab) if page.startswith("notebooks/") else {}
         complained = list(complaints)  # what is done from here on may ask for files itself
         tab.evaluate(UNFOLD)
         tab.evaluate(SETTLED)
-        stops = tab.evaluate(STOPS)
+        stops, unset = tab.evaluate(STOPS), tab.evaluate(UNSET)
         tab.evaluate(AXE_SCRIPT)
         found, other = themed(tab, WIDTHS[width], None), "light" if WIDTHS[width] == "dark" else "dark"
         found += themed(tab, other, COLOURS)
@@ -185,7 +197,7 @@ def visit(browser: Browser, host: str, page: str, width: int) -> Visit:
             tab.evaluate(STILLS)
             ratios = tab.evaluate(RATIOS)
             texts = [(theme, *text) for theme in ("light", "dark") for text in in_figures(tab, theme)]
-    return Visit(page, width, complained, wider, formulas, anatomy, paint, loaded, found, stops, ratios, texts)
+    return Visit(page, width, complained, wider, formulas, unset, anatomy, paint, loaded, found, stops, ratios, texts)
 
 
 def turn(tab: Page, theme: str) -> None:

@@ -5,7 +5,7 @@
     chapter/    numbers, explorers, folds, terms, citation      what a page of a chapter has
     front/      the front page's cards, sharing                 how the book is found
     editions/   the plain notebooks, the version                in which forms the book comes, and in which not
-    reader/     search, accessibility, weight, print, buttons   what readers and their machines need
+    reader/     search, formulas, weight, print, buttons        what readers and their machines need
 
 A feature's Python, script, style and template lie together. Below stands what acts when, and nowhere else.
 """
@@ -28,7 +28,7 @@ from booksite.chapter import citation, explorers, folds, terms, unbroken, values
 from booksite.claims import mentions, verdicts  # noqa: E402
 from booksite.editions import forms, languages, plain  # noqa: E402
 from booksite.front import cards, sharing  # noqa: E402
-from booksite.reader import accessible, icons, lean, pictures, repository, search  # noqa: E402
+from booksite.reader import accessible, formulas, icons, lean, pictures, repository, search, styles  # noqa: E402
 from booksite.running import interruptions, notebooks  # noqa: E402
 from lab import claims as lab_claims  # noqa: E402
 from lab import contents  # noqa: E402
@@ -36,7 +36,7 @@ from lab import explorers as lab_explorers  # noqa: E402
 from proof import page as proof  # noqa: E402
 
 # The parts that have directives, roles or nodes
-PARTS = [languages, values, folds, explorers, verdicts, cards, proof, repository]
+PARTS = [languages, values, folds, explorers, verdicts, cards, proof, repository, formulas]
 
 # What acts at each event, in order; before and after what the theme and other extensions do at the same event
 BEFORE = {
@@ -47,10 +47,10 @@ BEFORE = {
         sharing.address,
         repository.configure,
     ],
-    "builder-inited": [verdicts.colours],
+    "builder-inited": [verdicts.colours, formulas.begin],
     "env-before-read-docs": [notebooks.execute],
     "doctree-read": [folds.name, unbroken.keep_together],
-    "env-updated": [verdicts.check, citation.letter_years],
+    "env-updated": [verdicts.check, citation.letter_years, formulas.prepare],
     "doctree-resolved": [
         cards.fill,
         verdicts.fill,
@@ -62,14 +62,16 @@ BEFORE = {
     "html-page-context": [languages.give, citation.cite, terms.add, sharing.tags, accessible.repair],
 }
 AFTER = {
-    "config-inited": [lean.mathjax],
+    "config-inited": [formulas.configure],
     "builder-inited": [search.no_other],
     "doctree-resolved": [lean.without_thebe],
-    "html-page-context": [lean.load, repository.lead_to_plain, pictures.place],
+    "html-page-context": [formulas.name, lean.load, repository.lead_to_plain, pictures.place],
     "build-finished": [
         pictures.shrink,
         sharing.finish,
         icons.cut,
+        styles.join,
+        formulas.cut,
         plain.write,
         search.index,
         interruptions.end,
@@ -78,6 +80,8 @@ AFTER = {
 
 STYLES = [
     "verdicts.css",  # written by the build
+    formulas.STYLE,  # the same
+    "formulas.css",
     "chapter.css",
     "claims.css",
     "search.css",
@@ -86,7 +90,7 @@ STYLES = [
     "accessible.css",
     "terms.css",
 ]
-SCRIPTS = ["folds.js", "search.js", "accessible.js", "terms.js"]
+SCRIPTS = ["folds.js", "search.js", "accessible.js", "terms.js", "formulas.js"]
 
 # The outputs of notebooks that are the book's own, and what makes nodes of them
 OUTPUTS = {
@@ -112,7 +116,7 @@ def files(_app: Sphinx, config: Config) -> None:
     rooms = [str(file.parent) for file in sorted(FOLDER.glob("*/__init__.py"))]
     config.html_static_path += rooms
     config.templates_path[:0] = rooms  # before those that the theme has put there
-    config.exclude_patterns += ["**.py", "**.html", "**.pyc", "components", "static"]  # among the former
+    config.exclude_patterns += ["**.py", "**.html", "**.pyc", "**.cjs", "components", "static"]  # among the former
 
 
 def everywhere(_app: Sphinx, env) -> list[str]:

@@ -20,6 +20,7 @@ from sphinx.util.i18n import format_date
 
 from booksite.editions import version
 from booksite.editions.languages import say
+from booksite.reader.formulas import in_words
 from lab.cards import as_html
 
 # What means something to LaTeX, and what latexcodec takes for LaTeX already; a lone brace would end a field
@@ -45,7 +46,7 @@ def cite(app: Sphinx, page: str, _template, context: dict, doctree) -> None:
         book = yaml.safe_load(Path(app.srcdir, "CITATION.cff").read_text(encoding="utf-8"))
         fields = {
             "author": " and ".join(author["name"] for author in book["authors"]),
-            "title": app.env.titles[page].astext(),
+            "title": in_words(app.env.titles[page]),
             "booktitle": book["title"],
             "year": str(date.year),
             "note": context["build"],

@@ -35,15 +35,13 @@ def add(app: Sphinx, page: str, _template: str, context: dict, doctree: nodes.do
     known = definitions(app)
     for anchor in dict.fromkeys(link.partition("#")[2] for link in links):
         if anchor in known:
-            context["body"] += rendered(app, page, anchor, known[anchor])
+            context["body"] += rendered(app, anchor, known[anchor])
 
 
-def rendered(app: Sphinx, page: str, anchor: str, definition: nodes.definition) -> str:
+def rendered(app: Sphinx, anchor: str, definition: nodes.definition) -> str:
     """A definition as HTML; the terms in it are plain words."""
     definition = definition.deepcopy()
     for reference in list(definition.findall(addnodes.pending_xref)):
         reference.replace_self(nodes.inline("", reference.astext()))
-    if any(definition.findall(nodes.math)):
-        app.env.get_domain("math").data["has_equations"][page] = True  # so that the page loads MathJax
     body = "".join(app.builder.render_partial(child)["fragment"] for child in definition)
     return f'<div class="definition" id="definition-{html.escape(anchor)}" hidden>{body}</div>\n'

@@ -35,6 +35,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from booksite.editions.languages import Worded, say
 from booksite.front.cards import question
+from booksite.reader.formulas import in_words
 from lab import cards, claims, contents, palette
 
 log = logging.getLogger(__name__)
@@ -174,7 +175,7 @@ def book(env: BuildEnvironment) -> Book:
 def statements_on(docname: str, doctree: nodes.document) -> Iterator[Statement]:
     """The statements that a page gives a verdict on, in its order."""
     for section in doctree.findall(nodes.section):
-        name, _, text = section[0].astext().partition(": ")
+        name, _, text = in_words(section[0]).partition(": ")
         verdict = next((node["verdict"] for node in section.findall(nodes.inline) if "verdict" in node), None)
         if verdict and claims.NAME.fullmatch(name):
             section["ids"].append(name.lower())
@@ -287,7 +288,7 @@ def table(app: Sphinx, docname: str) -> list[nodes.Node]:
         said = nodes.paragraph("", "", link, nodes.Text(f": {statement.text}"))
         chapter, picture = nodes.paragraph(), nodes.raw("", "", format="html")
         for place, record in book(app.env).settled().get(statement.claims[0], [])[:1] if statement.claims else []:
-            title, number = app.env.titles[place].astext(), app.env.toc_secnumbers.get(place, {}).get("")
+            title, number = in_words(app.env.titles[place]), app.env.toc_secnumbers.get(place, {}).get("")
             text = say("Chapter {number}").format(number=number[0]) if number else title
             uri = app.builder.get_relative_uri(docname, place)
             chapter += nodes.reference("", text, refuri=uri, internal=True, reftitle=title)

@@ -23,6 +23,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from booksite.chapter.explorers import explorer
 from booksite.editions.languages import say
+from booksite.reader.formulas import in_words
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
                 log.warning("no page has a question with the answer of this chapter", location=chapter)
         node.replace_self([card(app, docname, known[chapter]) for chapter in found if chapter in known])
     for node in list(doctree.findall(question)):
-        link = reference(app, docname, node["chapter"], app.env.titles[node["chapter"]].astext())
+        link = reference(app, docname, node["chapter"], in_words(app.env.titles[node["chapter"]]))
         before, _, after = say("From the chapter {title}").partition("{title}")
         node.replace_self(nodes.paragraph("", "", nodes.Text(before), link, nodes.Text(after)))
 
@@ -119,7 +120,7 @@ def reference(app: Sphinx, docname: str, chapter: str, text: str) -> nodes.refer
 def card(app: Sphinx, docname: str, found: question) -> nodes.container:
     chapter = found["chapter"]
     number = app.env.toc_secnumbers.get(chapter, {}).get("")
-    title = (f"{number[0]}. " if number else "") + app.env.titles[chapter].astext()
+    title = (f"{number[0]}. " if number else "") + in_words(app.env.titles[chapter])
     link = nodes.paragraph("", "", reference(app, docname, chapter, title), classes=["question-title"])
     words = nodes.container("", link, *(child.deepcopy() for child in found.children))
     whole = nodes.container("", words, classes=["question"])

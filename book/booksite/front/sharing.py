@@ -22,8 +22,8 @@ from sphinx.config import Config
 
 from booksite.chapter.explorers import explorer
 from booksite.front.cards import picture, questions
+from booksite.reader.formulas import in_words
 from booksite.reader.pictures import png
-from booksite.reader.search import plain
 
 SIZE, MARGIN = (1200, 630), 30  # pixels; the shape in which networks show pictures of links
 LINK = re.compile(r'((?:href|src|data-content_root)=")(?!#|/|[a-z]+:)([^"]*)')
@@ -37,21 +37,13 @@ def address(_app: Sphinx, config: Config) -> None:
     config.notfound_urls_prefix = urlsplit(config.html_baseurl).path or "/"
 
 
-def words(paragraph: nodes.Element) -> str:
-    """The text of a paragraph in one line, its formulas as plain text."""
-    text = paragraph.deepcopy()
-    for formula in list(text.findall(nodes.math)):
-        formula.replace_self(nodes.Text(plain(formula.astext())))
-    return " ".join(text.astext().split())
-
-
 def description(doctree: nodes.document) -> str:
     """The short answer of a chapter, which its mark (short-answer)= names; of another page, its first paragraph."""
     found = [node for node in doctree.findall(nodes.paragraph) if isinstance(node.parent, nodes.section)]
     answer = [node for node in found if "short-answer" in node["names"]]
     for label in answer[0].findall(nodes.strong) if answer else ():  # the words that say what it is
-        return words(answer[0]).removeprefix(label.astext()).strip()
-    return words(found[0]) if found else ""
+        return in_words(answer[0]).removeprefix(label.astext()).strip()
+    return in_words(found[0]) if found else ""
 
 
 def drawn(app: Sphinx, docname: str) -> tuple[str, str] | None:
@@ -86,7 +78,7 @@ def tags(app: Sphinx, page: str, _template, context: dict, doctree: nodes.docume
     said = description(doctree)
     named = {"description": said, "twitter:card": "summary"}
     shown = {
-        "og:title": app.env.titles[page].astext(),
+        "og:title": in_words(app.env.titles[page]),
         "og:type": "website" if page == front else "article",
         "og:site_name": app.config.html_title or app.config.project,
         "og:description": said,

@@ -1,18 +1,24 @@
 // What the theme leaves out for keyboards and screen readers.
 document.addEventListener("DOMContentLoaded", () => {
-  // What scrolls is a stop for the tab key, also where it scrolls only once it is unfolded or set; nothing else is.
+  // What scrolls is a stop for the tab key, also where it scrolls only once it is unfolded; nothing else is.
+  // A formula is as wide as its glyphs' boxes; in the letters of another font, until its own is there, it would be wider.
+  const width = (box) => (box.matches("mjx-container") ? box.firstElementChild.offsetWidth : box.scrollWidth);
+  const goesOn = (box) => box.classList.toggle("goes-on", box.scrollLeft + box.clientWidth < width(box) - 1);
   const stops = new ResizeObserver((entries) => {
-    for (const { target } of entries) {
-      const box = target.querySelector("mjx-container[display]") ?? target;
-      const scrolls = box.scrollWidth > box.clientWidth;
+    for (const { target: box } of entries) {
+      const scrolls = width(box) > box.clientWidth + 1; // what is half a pixel wider does not
       scrolls ? box.setAttribute("tabindex", 0) : box.removeAttribute("tabindex");
       if (box.matches(".pst-scrollable-table-container")) {
         scrolls ? box.setAttribute("role", "group") : box.removeAttribute("role");
         scrolls ? box.setAttribute("aria-label", say("Table")) : box.removeAttribute("aria-label");
       }
+      if (box.matches("mjx-container")) {
+        goesOn(box);
+        box.onscroll = () => goesOn(box);
+      }
     }
   });
-  const boxes = "article :is(pre, .cell_output > .output, .pst-scrollable-table-container, div.math)";
+  const boxes = "article :is(pre, .cell_output > .output, .pst-scrollable-table-container, .math > mjx-container)";
   for (const box of document.querySelectorAll(boxes)) stops.observe(box);
 
   // A folded solution's button, made by another listener of this event, is called what it unfolds.

@@ -4,17 +4,16 @@ The theme brings FontAwesome whole, 180 kB for a dozen icons. The template `webp
 written here: _static/icons/icons.css, and the fonts beside it.
 """
 
-import logging
 import re
 from pathlib import Path
 
 import pydata_sphinx_theme
 import tinycss2
-from fontTools import subset
 from sphinx.application import Sphinx
 
+from booksite.reader import fonts
+
 THEME = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/vendor/fontawesome"
-logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every step
 CLASS = re.compile(r"\bfa[brs]?(?:-[a-z0-9-]+)?\b")
 
 
@@ -56,9 +55,4 @@ def cut(app: Sphinx, failure: Exception | None) -> None:
     icons.mkdir(parents=True, exist_ok=True)
     (icons / "icons.css").write_text(css, encoding="utf-8")
     for name in set(re.findall(r"url\((.+?)\.woff\)", css)):
-        options = subset.Options(flavor="woff", notdef_outline=True)
-        font = subset.load_font(sheet.parent.parent / "webfonts" / f"{name}.ttf", options)
-        cutter = subset.Subsetter(options)
-        cutter.populate(unicodes=points)
-        cutter.subset(font)
-        subset.save_font(font, icons / f"{name}.woff", options)
+        fonts.cut(sheet.parent.parent / "webfonts" / f"{name}.ttf", points, icons / f"{name}.woff")

@@ -1,26 +1,23 @@
 """A page loads what it uses, and its scripts do not hold up its first paint.
 
-FontAwesome is the business of `icons`, pictures that of `pictures`, and what the theme's own templates ask for that of the
+Formulas are the business of `formulas`, style sheets that of `styles`, FontAwesome that of `icons`, pictures that of
+`pictures`, and what the theme's own templates ask for that of the
 template `webpack-macros.html`.
 """
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.config import Config
 
-# What extensions put on every page, by a part of its name or text, and what stands on a page that uses it: thebe and the
-# theme's switch between versions are used on none.
+# What extensions put on every page, by a part of its name or text, and what stands on a page that uses it: thebe, the
+# theme's switch between versions and what serves Sphinx's own search are used on none.
 USED_WITH = {
     "thebe": None,
     "DOCUMENTATION_OPTIONS.pagename": None,
+    "doctools": None,
+    "sphinx_highlight": None,
     "sphinx-design": 'class="sd-',
     "design-tabs": 'class="sd-',
 }
-
-
-def mathjax(_app: Sphinx, config: Config) -> None:
-    """Load MathJax in the parts that mathjax3_config names; sphinx-mathjax-offline has set the path of the whole."""
-    config.mathjax_path = "mathjax/startup.js"
 
 
 def used(file, body: str) -> bool:

@@ -19,20 +19,14 @@ from bs4 import BeautifulSoup, Tag
 from sphinx.application import Sphinx
 
 from booksite.chapter import terms
+from booksite.reader.formulas import plain
 
 UNWANTED = "script, style, .headerlink, .definition, details.hide > summary, details.hide div.cell_input, div.math"
 CODE, WEIGHT = "div.highlight", "0.1"
 SECTIONS = "section > h2, section > h3, section > h4"
 TITLES = "h1, h2, h3, h4"
-FORMULA = re.compile(r"\\\((.*?)\\\)", re.S)
 GLOSSARY = re.compile(r"^:::+\{glossary\}\n(.*?)^:::", re.S | re.M)
 ALSO = re.compile(r"^ +% also: (.*)$", re.M)
-
-
-def plain(latex: str) -> str:
-    """A short formula as a reader would type it: 1/√d_k; what cannot be written so is left out."""
-    text = re.sub(r"\\sqrt\{(.*?)\}|\\(?:text|mathrm)\{(.*?)\}", lambda m: f"√{m[1]}" if m[1] else m[2] or "", latex)
-    return "…" if re.search(r"[\\{}]", text) else text
 
 
 def prose(html: str) -> Tag:
@@ -46,7 +40,7 @@ def prose(html: str) -> Tag:
     for code in article.select(CODE):
         code["data-pagefind-weight"] = WEIGHT
     for formula in article.select("span.math"):
-        formula.string = FORMULA.sub(lambda found: plain(found[1]), formula.text)
+        formula.string = plain(formula["data-tex"])
     for heading in article.select(SECTIONS):
         heading["id"] = heading.parent.attrs.pop("id")
     return article
