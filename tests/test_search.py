@@ -4,7 +4,6 @@ The questions, the pages and the thresholds were written down before any search 
 """
 
 import pytest
-from bs4 import BeautifulSoup
 
 import visits
 from booksite.reader import search
