@@ -202,7 +202,7 @@ def page(request, tmp_path_factory) -> str:
     html = explorer_html(request.param.split(",")[0], DATA[request.param]())
     text = "<p style='height: 300px'>Words.</p>"
     file = tmp_path_factory.mktemp("explorer") / "page.html"
-    head = "<meta charset=utf-8><meta name=viewport content='width=device-width, initial-scale=1'>"
+    head = "<meta charset=utf-8><meta name=viewport content='width=device-width, initial-scale=1'><style>body { font-family: sans-serif }</style>"
     html = html.replace("<html>", f"<html lang=en><head>{head}<title>x</title></head>")
     file.write_text(html.replace("<body>", f"<body>{text}").replace("</body>", 4 * text + "</body>"), encoding="utf-8")
     return file.as_uri()
@@ -321,10 +321,13 @@ def test_no_word_is_cut(browser, page, width, style):
     with opened(browser, page, width=width, reduced_motion="reduce") as tab:
         tab.add_style_tag(content=style)
         found = []
-        for control in tab.locator(".explorer :is(input[type=radio], button)").all():
-            if control.is_visible():
-                control.click(force=True)
+        for radio in [None, *tab.get_by_role("radio").all()]:
+            if radio:
+                radio.check(force=True)
             found += tab.evaluate(OVER)
+            for button in tab.locator(".explorer button").all():
+                button.click()
+                found += tab.evaluate(OVER)
         assert found == []
 
 

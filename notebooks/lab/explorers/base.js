@@ -35,9 +35,10 @@ const kit = {
       input.value = touch.before;
     });
     const lift = () => {
-      if (!touch) return;
-      input.value = touch.asked;
+      const asked = touch?.asked ?? input.value;
       touch = null;
+      if (asked === input.value) return;
+      input.value = asked;
       turn();
     };
     input.addEventListener("pointermove", (event) => touch && Math.abs(event.clientX - touch.x) > SIDEWAYS && lift());
