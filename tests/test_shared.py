@@ -1,7 +1,10 @@
 """Pages describe themselves to those who link to them; the root page, the lost page, the citation, the buttons."""
 
+import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -103,6 +106,28 @@ def test_the_version_and_its_date_are_those_of_the_commit(book):
     page = BeautifulSoup(book.page("notebooks/small"), "html.parser")
     assert page.select_one(".build").text.startswith(f"Version {name}")
     assert "3 February 2001" in page.select_one(".build").text
+
+
+def version_in(folder: Path, **environment: str) -> str:
+    """The version of the book in a folder, as a build finds it in an environment."""
+    script = "import pathlib, sys; from booksite.editions import version; print(ascii(version.build(pathlib.Path(sys.argv[1]))[0]))"
+    paths = os.pathsep.join(str(ROOT / name) for name in ("book", "notebooks"))
+    command = [sys.executable, "-c", script, folder]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths} | environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_repository_around_the_book_is_not_the_books_and_its_name_may_have_any_letters(tmp_path):
+    outer, inner = tmp_path / "é", tmp_path / "é" / "ü"
+    inner.mkdir(parents=True)
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "ö"], ["tag", "ß"]):
+        subprocess.run([*git, *command], cwd=outer, check=True)
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for environment in ({}, plain):
+        assert version_in(outer, **environment) not in ("None", "")
+        assert version_in(inner, **environment) == "None"
 
 
 def test_the_citation_is_that_of_the_book(sample):

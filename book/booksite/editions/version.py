@@ -16,7 +16,7 @@ def git(folder: Path, *command: str) -> str | None:
         return subprocess.run(["git", *command], **how).stdout.strip()
 
     try:
-        return ask(*command) if Path(ask("rev-parse", "--show-toplevel")).samefile(folder) else None
+        return None if ask("rev-parse", "--show-prefix") else ask(*command)  # where in a repository the folder lies
     except (OSError, subprocess.CalledProcessError):
         return None
 
