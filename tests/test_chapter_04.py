@@ -312,7 +312,7 @@ def test_the_trees_beams_are_the_notebooks(tree, width, temperature):
 
 
 @pytest.mark.parametrize("temperature", [0.3, 2.0])
-@pytest.mark.parametrize("rule", ["draw", "beam with noise"])
+@pytest.mark.parametrize("rule", ["sample", "beam with noise"])
 def test_the_trees_draws_have_their_probabilities(tree, rule, temperature):
     page, model = tree
     leaves = decode(page, rule, 1, temperature)
@@ -343,7 +343,7 @@ def test_the_trees_beam_with_noise_draws_without_replacement(tree, width):
 def test_the_tree_at_temperature_zero_has_one_text(tree):
     page, model = tree
     best = written(chapter.beam_search(model, START, 1, 3, 2)[0][0].tokens)
-    for rule in ("argmax", "draw", "beam", "beam with noise"):
+    for rule in ("argmax", "sample", "beam", "beam with noise"):
         leaves = decode(page, rule, 4, 0)
         assert {text: leaf["count"] for text, leaf in leaves.items() if leaf["count"] != "0"} == {best: "1000"}
 

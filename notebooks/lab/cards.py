@@ -102,12 +102,11 @@ def picture(record: Mapping, say: Say = str) -> str:
     shown = layout(record)
     marks = ""
     for row, mark, name in zip((shown.dots, shown.crosses), (_dot, _cross), names(record, say), strict=True):
-        words = f'<text x="12" y="{row.top - 4}">{html.escape(name)}</text>'
-        bars = "".join(f"M{x:.1f} {row.top}V{row.bottom}" for x in sorted({x for x, _ in row.marks}))
-        drawn = f'<path d="{bars}"/>' if row.dense else "".join(mark(*at) for at in row.marks)
-        marks += f'{words}<g class="marks" {INK[mark]}>{mark(RADIUS + 1, row.top - 8)}{drawn}</g>'
+        words = f'<text x="0" y="{row.top - 4}">{html.escape(name)}</text>'
+        marks += f'{words}<g class="marks" {INK[mark]}>{"".join(mark(*at) for at in row.marks)}</g>'
+    bands = [(row.top, row.bottom) for row in (shown.dots, shown.crosses)]
     style = f"display:block;width:100%;max-width:{1.25 * WIDTH:.0f}px;height:auto;margin:0.4em 0 0.1em;overflow:visible"
-    return _drawn(shown, shown.axis, marks, described(record, say), style)
+    return _drawn(shown, shown.axis, bands, marks, described(record, say), style)
 
 
 def strip(record: Mapping, label: str) -> str:
@@ -118,12 +117,17 @@ def strip(record: Mapping, label: str) -> str:
         places = sorted({round(2 * x) / 2 for x, _ in row.marks})
         bars += "".join(f"M{x:g} {y}v{band}" for x in places)
     marks = f'<path d="{bars}" fill="none" stroke="currentColor" stroke-width="1.5" stroke-opacity="0.6"/>'
-    return _drawn(shown, 2 * band + 6, marks, label, f"width:100%;max-width:{WIDTH}px;height:auto")
+    axis = 2 * band + 6
+    return _drawn(shown, axis, [(0, axis)], marks, label, f"width:100%;max-width:{WIDTH}px;height:auto")
 
 
-def _drawn(shown: "Layout", axis: int, marks: str, label: str, style: str) -> str:
-    """Marks over an axis at the height `axis`, shaded where the test passes."""
-    shaded = "".join(f'<rect x="{a:.1f}" y="0" width="{b - a:.1f}" height="{axis}"/>' for a, b in shown.shaded)
+def _drawn(shown: "Layout", axis: int, bands: list[tuple[int, int]], marks: str, label: str, style: str) -> str:
+    """Marks over an axis at the height `axis`; in `bands`, from y to y, it is shaded where the test passes."""
+    shaded = "".join(
+        f'<rect x="{a:.1f}" y="{top}" width="{b - a:.1f}" height="{bottom - top}"/>'
+        for top, bottom in bands
+        for a, b in shown.shaded
+    )
     ticks = "".join(f"M{x:.1f} {axis}v4" for x in shown.ticks)
     words = "".join(
         f'<text x="{x:.1f}" y="{axis + 16}" text-anchor="{anchor}">{text}</text>' for x, anchor, text in shown.labels
@@ -137,7 +141,7 @@ def _drawn(shown: "Layout", axis: int, marks: str, label: str, style: str) -> st
 
 
 WIDTH, EDGE, RADIUS = 340, 8, 3.5  # in CSS pixels, where the picture is not scaled; EDGE is left free at both ends
-NAME, HIGH = 17, 6  # the height of a row's name; how many marks may stand one above another, before they become bars
+NAME, HIGH = 17, 6  # the height of a row's name; how many marks may stand one above another
 
 
 class Row(NamedTuple):
@@ -146,7 +150,6 @@ class Row(NamedTuple):
     marks: list[tuple[float, float]]  # x, y
     top: int
     bottom: int
-    dense: bool  # too many to stand one above another
 
 
 class Layout(NamedTuple):
@@ -265,18 +268,18 @@ def _decades(low: float, high: float, unit: float) -> list[float]:
 
 
 def _stack(places: list[float], top: int) -> Row:
-    """Marks at the x `places`, one above another where they would touch."""
+    """Marks at the x `places`, one above another where they would touch; all on one line where that is too high."""
     lanes: list[float] = []  # the x of the last mark in each
     lane_of = {}
     for index in sorted(range(len(places)), key=places.__getitem__):
         lane = next((n for n, last in enumerate(lanes) if places[index] - last > 2 * RADIUS + 1), len(lanes))
         lanes[lane:] = [places[index], *lanes[lane + 1 :]]
         lane_of[index] = lane
-    dense = len(lanes) > HIGH
-    step = 2 * RADIUS + 1 if len(lanes) < 4 else 4.0
-    bottom = round(top + (1 if dense else len(lanes) - 1) * step + 2 * RADIUS + 2)
-    marks = [(place, bottom - RADIUS - 1 - (not dense) * lane_of[index] * step) for index, place in enumerate(places)]
-    return Row(marks, top, bottom, dense)
+    high = len(lanes) if len(lanes) <= HIGH else 1
+    step = 2 * RADIUS + 1 if high < 4 else 4.0
+    bottom = round(top + (high - 1) * step + 2 * RADIUS + 4)
+    line = bottom - RADIUS - 2
+    return Row([(place, line - step * (lane_of[index] % high)) for index, place in enumerate(places)], top, bottom)
 
 
 def _dot(x: float, y: float) -> str:

@@ -22,7 +22,7 @@ document.addEventListener("DOMContentLoaded", () => {
       (open ? behind[0] : output).scrollIntoView({ block: "nearest" });
     });
     tell();
-    const corner = output.querySelector("figcaption, .claim > div:last-child");
+    const corner = output.querySelector("figcaption p, .claim > div:last-child");
     corner ? corner.prepend(button) : output.append(button);
   };
 

@@ -3,7 +3,7 @@
 // prefix that has not ended the log-probabilities of the next token.
 const rules = {
   argmax: { words: kit.say("argmax"), color: "--orange" },
-  draw: { words: kit.say("draw"), color: "--blue" },
+  draw: { words: kit.say("sample"), color: "--blue" },
   beam: { words: kit.say("beam"), named: kit.say("beam of {n}"), color: "--brown", wide: true },
   noise: { words: kit.say("beam with noise"), named: kit.say("beam of {n} with noise"), color: "--purple", wide: true },
 };
@@ -80,7 +80,7 @@ function mount(root, data, kit) {
     runs = 0;
     show();
     const text = leaves.reduce((best, each) => (probability(each) > probability(best) ? each : best));
-    const found = kit.say("The likeliest text is {text}, at {p}.", { text, p: probability(text).toFixed(3) });
+    const found = kit.say("The most likely text is {text}, at {p}.", { text, p: probability(text).toFixed(3) });
     said.tell(`${found} ${kit.say("Run the {rule} once, and see which prefixes it keeps at each step.", { rule: name() })}`);
   }
   function name() {
