@@ -33,8 +33,8 @@ def card(record: Mapping, name: str, say: Say = str) -> str:
 
     `name` (HTML) is the claim's, with its link.
     """
-    title = f'<div style="text-align:center;font-size:0.85em">{as_html(record["says"])}</div>'
     so, values, small = _lines(record, name, as_html, "<strong>{}</strong>", say)
+    title = f'<div style="text-align:center;font-size:0.85em">{as_html(record["says"])}</div>' if so else ""
     small = f'<div style="font-size:0.85em;margin-top:0.3em">{small}</div>'
     return f"<div>{so or values}</div>{picture(record, say)}{title}{small}"
 

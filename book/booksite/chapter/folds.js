@@ -26,17 +26,20 @@ document.addEventListener("DOMContentLoaded", () => {
     corner ? corner.prepend(button) : output.append(button);
   };
 
+  const groups = []; // [an output, the folds behind it]
   let behind = [];
   for (const cell of cells) {
     const fold = cell.querySelector("details.hide");
     const output = cell.querySelector("div.cell_output");
     if (fold) behind.push(fold);
     if (output && behind.length) {
-      mark(output, behind);
+      groups.push([output, behind]);
       behind = [];
     }
   }
-  if (behind.length) mark(document.querySelector("article.bd-article > section"), behind); // nothing comes after them
+  if (groups.length) groups.at(-1)[1].push(...behind); // what nothing is shown of, at the end of the page
+  else groups.push([cells[cells.length - 1], behind]);
+  for (const group of groups) mark(...group);
   document.documentElement.classList.add("code-marked");
 
   const button = document.createElement("button");
