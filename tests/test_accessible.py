@@ -178,7 +178,8 @@ def test_a_head_that_is_empty_is_none(head, repaired):
 
 
 def test_a_formula_in_a_head_is_words_to_screen_readers():
-    head = '<th class="head"><p>by <span class="math notranslate">\\(1/\\sqrt{d_k}\\)</span> “%s”</p></th>'
+    set_ = '<span class="math notranslate nohighlight" data-tex="1/\\sqrt{d_k}"><mjx-container>…</mjx-container></span>'
+    head = f'<th class="head"><p>by {set_} “%s”</p></th>'
     body = f"<table><thead><tr><th>a</th>{head % 'x'}{head % 'y'}</tr></thead><tr><td>\\(z\\)</td></tr></table>"
     context = {"body": body}
     accessible.repair(None, "", "", context, None)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 import visits
-from booksite.reader import styles
+from booksite.reader import scripts, styles
 from browser import served
 from conftest import opened
 
@@ -134,3 +134,29 @@ def test_pages_link_to_one_sheet_where_the_first_stood(small, tmp_path):
 def test_sheets_keep_their_order():
     assert styles.order([["a", "b", "d"], ["a", "c", "d"], ["b", "c", "d"]]) == list("abcd")
     assert styles.order([["a", "d"], ["a", "b", "d"]]) == ["a", "b", "d"]
+
+
+def test_scripts_that_all_pages_load_are_joined_and_others_stay(tmp_path):
+    folder = tmp_path / "_static"
+    folder.mkdir()
+    for name in "abc":
+        (folder / f"{name}.js").write_text(f"window.order = (window.order ?? '') + '{name}'", encoding="utf-8")
+    load = lambda *names: "".join(f'<script defer="defer" src="{n}"></script>\n' for n in names)
+    theme = '<script defer src="_static/scripts/theme.js"></script>'
+    (tmp_path / "one.html").write_text(load("_static/a.js?v=1", "_static/b.js", "_static/c.js") + theme)
+    (tmp_path / "two.html").write_text("<p>" + load("_static/a.js?v=1", "_static/c.js") + theme)
+    (tmp_path / "bare.html").write_text("<p>no script</p>")
+
+    class App:
+        outdir = tmp_path
+
+        class builder:
+            name = "html"
+
+    for _ in range(2):  # the second build finds the pages as the first has left them
+        scripts.join(App, None)
+        one, two = (re.findall(r'src="([^"?]*)', (tmp_path / name).read_text()) for name in ("one.html", "two.html"))
+        assert one == ["_static/site.js", "_static/b.js", "_static/scripts/theme.js"]
+        assert two == ["_static/site.js", "_static/scripts/theme.js"]
+        assert re.findall("'([a-c])'", (folder / "site.js").read_text()) == ["a", "c"]
+    assert (tmp_path / "bare.html").read_text() == "<p>no script</p>"

@@ -28,7 +28,7 @@ from booksite.chapter import citation, explorers, folds, terms, unbroken, values
 from booksite.claims import mentions, verdicts  # noqa: E402
 from booksite.editions import forms, languages, plain  # noqa: E402
 from booksite.front import cards, sharing  # noqa: E402
-from booksite.reader import accessible, formulas, icons, lean, pictures, repository, search, styles  # noqa: E402
+from booksite.reader import accessible, formulas, icons, lean, pictures, repository, scripts, search, styles  # noqa: E402
 from booksite.running import interruptions, notebooks  # noqa: E402
 from lab import claims as lab_claims  # noqa: E402
 from lab import contents  # noqa: E402
@@ -70,6 +70,7 @@ AFTER = {
         pictures.shrink,
         sharing.finish,
         icons.cut,
+        scripts.join,
         styles.join,
         formulas.cut,
         plain.write,

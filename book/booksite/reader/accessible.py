@@ -3,21 +3,22 @@
 What only a script can repair is the business of accessible.js; colours and the mark of the focus are in accessible.css.
 """
 
+import html
 import re
 
 from sphinx.application import Sphinx
 
-FORMULA = re.compile(r'<span class="math[^"]*">\\\((.*?)\\\)</span>', re.S)
+from booksite.reader import formulas
 
 
 def spoken(head: re.Match) -> str:
     """A table's head whose formulas are words to screen readers: no browser names a head after the MathML in it."""
 
     def both(formula: re.Match) -> str:
-        words = re.sub(r"[{}\\]", "", re.sub(r"\\sqrt\s*", "√", formula[1])).strip()
-        return f'<span aria-hidden="true">{formula[0]}</span><span class="visually-hidden">{words}</span>'
+        words = re.sub(r"[{}\\]", "", re.sub(r"\\sqrt\s*", "√", html.unescape(formula[1]))).strip()
+        return f'<span aria-hidden="true">{formula[0]}</span><span class="visually-hidden">{html.escape(words)}</span>'
 
-    return FORMULA.sub(both, head[0])
+    return formulas.SET.sub(both, head[0])
 
 
 REPAIRS = [

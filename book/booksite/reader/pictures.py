@@ -20,6 +20,7 @@ from scour.scour import sanitizeOptions, scourString
 from sphinx.application import Sphinx
 
 OPTIONS = {
+    "digits": 4,  # a tenth of a pixel
     "indent_type": "none",
     "newlines": False,
     "remove_metadata": True,
