@@ -21,9 +21,7 @@ def join(app: Sphinx, failure: Exception | None) -> None:
         return
     outdir = Path(app.outdir)
     html = {page: page.read_text(encoding="utf-8") for page in pages(outdir)}
-    loaded = [
-        names for text in html.values() if (names := [name for _, name in SCRIPT.findall(text) if name != JOINED])
-    ]
+    loaded = [names for text in html.values() if (names := [name for _, name in SCRIPT.findall(text)])]
     everywhere = set(loaded[0]).intersection(*loaded) if loaded else set()
     names = [name for name in order(loaded) if name in everywhere]
     if not names:
