@@ -1,6 +1,7 @@
 """Folded code: each fold says in a line what it does, and has no wrong label for screen readers.
 
-Where scripts run, a fold that is closed takes no room: see folds.js. A cell tagged `hide-input` says in its metadata what stands behind the fold:
+Where scripts run, a fold that is closed takes no room: see folds.js. A cell tagged `hide-input` says in its metadata what
+stands behind the fold:
 "mystnb": {"code_prompt_show": "The measurement: ten seeds, four depths"}. One that does not is a warning.
 """
 

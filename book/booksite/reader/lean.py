@@ -1,8 +1,8 @@
 """A page loads what it uses, and its scripts do not hold up its first paint.
 
-Formulas are the business of `formulas`, style sheets that of `styles`, scripts on all pages that of `scripts`, FontAwesome that of `icons`, pictures that of
-`pictures`, and what the theme's own templates ask for that of the
-template `webpack-macros.html`.
+Formulas are the business of `formulas`, style sheets that of `styles`, scripts on all pages that of `scripts`,
+FontAwesome that of `icons`, pictures that of `pictures`, and what the theme's own templates ask for that of the template
+`webpack-macros.html`.
 """
 
 from docutils import nodes
